@@ -148,8 +148,8 @@ export const projectSettings = z.object({
   gate: gateSettings,
   serving: servingSettings,
   monitoring: monitoringSettings,
-  /** Where `sourcedir.tar.gz` of this project's code lies (set at synth): models bucket key, and SHA-256 of its bytes. */
-  code: z.object({ bucket: z.string(), key: z.string(), sha256: z.string() }),
+  /** SHA-256 of the project's `sourcedir.tar.gz`, which travels in the bundle of start-training as `code/<project>.tar.gz`. */
+  code: z.object({ sha256: z.string().regex(/^[0-9a-f]{64}$/) }),
 });
 
 export const environmentSettings = z.object({
