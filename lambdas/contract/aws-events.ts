@@ -1,0 +1,47 @@
+/**
+ * The AWS events that wake a function: only the fields that are read. They may come twice, late or out of order, so a
+ * handler reads the present state through the API and takes from the event only the name of what changed.
+ */
+import * as z from 'zod';
+
+export const s3ObjectCreated = {
+  source: 'aws.s3',
+  detailType: 'Object Created',
+  detail: z.object({
+    bucket: z.object({ name: z.string() }),
+    object: z.object({
+      /** Not URL-encoded, unlike in S3's own notifications. */
+      key: z.string(),
+      size: z.number().optional(),
+      etag: z.string().optional(),
+      'version-id': z.string().optional(),
+    }),
+    /** Account number or service of the caller. */
+    requester: z.string().optional(),
+  }),
+} as const;
+
+export const trainingJobStateChange = {
+  source: 'aws.sagemaker',
+  detailType: 'SageMaker Training Job State Change',
+  detail: z.object({ TrainingJobName: z.string(), TrainingJobStatus: z.string() }),
+} as const;
+
+export const processingJobStateChange = {
+  source: 'aws.sagemaker',
+  detailType: 'SageMaker Processing Job State Change',
+  detail: z.object({ ProcessingJobName: z.string(), ProcessingJobStatus: z.string() }),
+} as const;
+
+/** `EndpointStatus` is spelled `IN_SERVICE` here and `InService` in the API. */
+export const endpointStateChange = {
+  source: 'aws.sagemaker',
+  detailType: 'SageMaker Endpoint State Change',
+  detail: z.object({ EndpointName: z.string(), EndpointStatus: z.string() }),
+} as const;
+
+export const endpointDeploymentStateChange = {
+  source: 'aws.sagemaker',
+  detailType: 'SageMaker Endpoint Deployment State Change',
+  detail: z.object({ EndpointName: z.string(), EndpointStatus: z.string() }),
+} as const;

@@ -1,0 +1,76 @@
+/**
+ * The environment variables of each function: the construct that makes the function must set exactly these (a missing
+ * one is a compile error), and the function parses them once at its start.
+ */
+import * as z from 'zod';
+
+const name = z.string().min(1);
+const json = <T extends z.ZodType>(schema: T) =>
+  z
+    .string()
+    .transform((text, context): unknown => {
+      try {
+        return JSON.parse(text);
+      } catch {
+        context.addIssue({ code: 'custom', message: 'expected JSON' });
+        return z.NEVER;
+      }
+    })
+    .pipe(schema);
+
+const table = { TABLE_NAME: name };
+const bus = { EVENT_BUS_NAME: name };
+/** Project name → ARN of the role that its SageMaker jobs and endpoints run with. */
+const projectRoles = { PROJECT_ROLES: json(z.record(z.string(), z.string())) };
+const key = { DATA_KEY_ARN: name };
+
+export const environments = {
+  'register-dataset-version': z.object({ ...table, ...bus, RAW_BUCKET: name, DATASET_BUCKET: name, ...key }),
+  'request-training': z.object({ ...table, ...bus }),
+  'start-training': z.object({
+    ...table,
+    ...bus,
+    ...projectRoles,
+    ...key,
+    DATASET_BUCKET: name,
+    MODEL_BUCKET: name,
+    /** Registry host with account and region, `683313688378.dkr.ecr.us-east-1.amazonaws.com`; the project names repository and tag. */
+    ALGORITHM_REGISTRY: name,
+  }),
+  'finish-training': z.object({ ...table, ...bus, ...projectRoles }),
+  'start-evaluation': z.object({
+    ...table,
+    ...bus,
+    ...projectRoles,
+    ...key,
+    DATASET_BUCKET: name,
+    MODEL_BUCKET: name,
+  }),
+  'finish-evaluation': z.object({ ...table, ...bus, MODEL_BUCKET: name }),
+  'judge-candidate': z.object({ ...table, ...bus }),
+  'deploy-model': z.object({
+    ...table,
+    ...bus,
+    ...projectRoles,
+    ...key,
+    CAPTURE_BUCKET: name,
+    /** Project name → alarm names that roll a deployment back. */
+    ROLLBACK_ALARMS: json(z.record(z.string(), z.array(z.string()))),
+  }),
+  'finish-deployment': z.object({ ...table, ...bus }),
+  predict: z.object({ ...table }),
+  'describe-project': z.object({ ...table }),
+  'record-ground-truth': z.object({ CAPTURE_BUCKET: name }),
+  'profile-capture': z.object({ ...table, CAPTURE_BUCKET: name, MODEL_BUCKET: name }),
+  'measure-drift': z.object({ ...table, ...bus, CAPTURE_BUCKET: name, MODEL_BUCKET: name }),
+  'record-event': z.object({ ...table }),
+  reconcile: z.object({ ...table, ...bus }),
+} as const;
+
+export type FunctionName = keyof typeof environments;
+/** What a function finds in its environment after parsing. */
+export type EnvironmentOf<Name extends FunctionName> = z.infer<(typeof environments)[Name]>;
+/** What the construct of a function must set: the same keys, all strings. */
+export type VariablesOf<Name extends FunctionName> = {
+  readonly [Key in keyof z.input<(typeof environments)[Name]>]: string;
+};

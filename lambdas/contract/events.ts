@@ -1,0 +1,178 @@
+/**
+ * The domain events: bus `flywheel`, source `flywheel`. One schema an event, read by the publisher, by the handler that
+ * consumes it and by the rule that routes it. `at` is the time of the record that the event announces, so a repeated
+ * publication is the same event to the letter.
+ */
+import * as z from 'zod';
+import { projectName } from './settings.ts';
+
+export const EVENT_SOURCE = 'flywheel';
+
+const project = projectName;
+const at = z.iso.datetime();
+const version = z.int().min(1);
+/** First 12 hexadecimal digits of the hash of all that identifies a training run. */
+const runId = z.string().regex(/^[0-9a-f]{12}$/);
+const trigger = z.enum(['upload', 'drift', 'demand']);
+const person = z.string().min(1).max(256);
+
+export interface EventDefinition<Name extends string, Detail extends z.ZodType> {
+  readonly detailType: Name;
+  readonly detail: Detail;
+}
+export type AnyEventDefinition = EventDefinition<string, z.ZodType>;
+export type DetailOf<E extends AnyEventDefinition> = z.infer<E['detail']>;
+
+function defineEvent<Name extends string, Shape extends z.core.$ZodLooseShape>(
+  detailType: Name,
+  shape: Shape,
+): EventDefinition<Name, z.ZodObject<{ project: typeof project; at: typeof at } & Shape>> {
+  return { detailType, detail: z.object({ project, at, ...shape }) };
+}
+
+/* Data */
+export const DatasetVersionRegistered = defineEvent('DatasetVersionRegistered', {
+  version,
+  manifestId: z.string(),
+  rows: z.int(),
+  /** Rows that this version has and the one before had not. */
+  newRows: z.int(),
+  uploads: z.array(z.string()),
+});
+export const DatasetRejected = defineEvent('DatasetRejected', {
+  upload: z.string(),
+  /** One sentence; the report has the rest. Never holds a value of a column that is personal data. */
+  reason: z.string(),
+  /** Key of the JSON report in the dataset bucket. */
+  report: z.string(),
+});
+
+/* Training */
+export const TrainingDemanded = defineEvent('TrainingDemanded', {
+  requestedBy: person,
+  reason: z.string().max(1000),
+  /** Train in spite of budget and cooldown. */
+  force: z.boolean(),
+  /** Makes two demands different; a repeated delivery has the same. */
+  demandId: z.string(),
+});
+export const TrainingRequested = defineEvent('TrainingRequested', {
+  runId,
+  datasetVersion: version,
+  trigger,
+  reason: z.string(),
+});
+export const TrainingSuppressed = defineEvent('TrainingSuppressed', {
+  trigger,
+  rule: z.enum(['no-data', 'not-triggered', 'same-run', 'new-rows', 'cooldown', 'budget']),
+  reason: z.string(),
+});
+export const TrainingStarted = defineEvent('TrainingStarted', {
+  runId,
+  datasetVersion: version,
+  jobName: z.string(),
+  attempt: z.int().min(1),
+  instanceType: z.string(),
+});
+export const ModelTrained = defineEvent('ModelTrained', {
+  runId,
+  model: version,
+  datasetVersion: version,
+  jobName: z.string(),
+  artifact: z.string(),
+  billableSeconds: z.number(),
+});
+export const TrainingFailed = defineEvent('TrainingFailed', { runId, jobName: z.string(), reason: z.string() });
+
+/* Evaluation and gate */
+export const EvaluationStarted = defineEvent('EvaluationStarted', {
+  model: version,
+  champion: version.nullable(),
+  jobName: z.string(),
+});
+export const ModelEvaluated = defineEvent('ModelEvaluated', {
+  model: version,
+  champion: version.nullable(),
+  jobName: z.string(),
+  /** Point estimates on the held-out rows. */
+  metrics: z.record(z.string(), z.number()),
+});
+export const EvaluationFailed = defineEvent('EvaluationFailed', {
+  model: version,
+  jobName: z.string(),
+  reason: z.string(),
+});
+const decision = { model: version, decidedBy: person, reasons: z.array(z.string()) };
+export const ModelApproved = defineEvent('ModelApproved', decision);
+export const ModelRejected = defineEvent('ModelRejected', decision);
+export const ApprovalRequested = defineEvent('ApprovalRequested', { model: version, reasons: z.array(z.string()) });
+/** A person's answer to ApprovalRequested. */
+export const ApprovalGiven = defineEvent('ApprovalGiven', {
+  model: version,
+  decision: z.enum(['approve', 'reject']),
+  decidedBy: person,
+  reason: z.string().min(1).max(1000),
+});
+
+/* Serving */
+export const DeploymentStarted = defineEvent('DeploymentStarted', {
+  model: version,
+  endpoint: z.string(),
+  endpointConfig: z.string(),
+  replaces: version.nullable(),
+});
+export const ModelDeployed = defineEvent('ModelDeployed', {
+  model: version,
+  endpoint: z.string(),
+  replaces: version.nullable(),
+});
+export const DeploymentRolledBack = defineEvent('DeploymentRolledBack', {
+  model: version,
+  endpoint: z.string(),
+  /** The model that goes on serving; null when the endpoint never came into service. */
+  inService: version.nullable(),
+  reason: z.string(),
+});
+
+/* Monitoring */
+export const DriftMeasurementDemanded = defineEvent('DriftMeasurementDemanded', { requestedBy: person });
+export const DriftMeasured = defineEvent('DriftMeasured', {
+  model: version,
+  rows: z.int(),
+  decision: z.enum(['too-few-rows', 'none', 'pending', 'drifted']),
+  features: z.array(z.object({ name: z.string(), psi: z.number(), drifted: z.boolean() })),
+});
+export const DriftDetected = defineEvent('DriftDetected', {
+  model: version,
+  rows: z.int(),
+  measurementId: z.string(),
+  features: z.array(z.object({ name: z.string(), psi: z.number() })),
+  reasons: z.array(z.string()),
+  /** Key of the HTML report in the capture bucket. */
+  report: z.string(),
+});
+
+/** Every domain event. A test checks that each has a producer and a consumer. */
+export const domainEvents = {
+  DatasetVersionRegistered,
+  DatasetRejected,
+  TrainingDemanded,
+  TrainingRequested,
+  TrainingSuppressed,
+  TrainingStarted,
+  ModelTrained,
+  TrainingFailed,
+  EvaluationStarted,
+  ModelEvaluated,
+  EvaluationFailed,
+  ModelApproved,
+  ModelRejected,
+  ApprovalRequested,
+  ApprovalGiven,
+  DeploymentStarted,
+  ModelDeployed,
+  DeploymentRolledBack,
+  DriftMeasurementDemanded,
+  DriftMeasured,
+  DriftDetected,
+} as const;

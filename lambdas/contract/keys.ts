@@ -1,0 +1,200 @@
+/**
+ * Names written once: S3 keys, SageMaker names, and the keys of the lineage table. Builders and parsers stand side by
+ * side; a property test holds that each parser undoes its builder.
+ */
+import * as z from 'zod';
+
+/* ---- S3 ---- */
+
+/** Raw bucket: `<project>/<anything>`. */
+export const uploadKey = {
+  marker: '_SUCCESS',
+  /** The project that a key belongs to: its first path segment; undefined for a key without one. */
+  project(key: string): string | undefined {
+    const slash = key.indexOf('/');
+    return slash > 0 ? key.slice(0, slash) : undefined;
+  },
+  isMarker: (key: string): boolean => key.endsWith('/_SUCCESS'),
+  /** The folder that a marker closes, with its slash. */
+  markerPrefix: (key: string): string => key.slice(0, key.lastIndexOf('/') + 1),
+};
+
+/** Dataset bucket. */
+export const datasetKey = {
+  prefix: (project: string): string => `datasets/${project}/`,
+  objects: (project: string): string => `datasets/${project}/objects/`,
+  object: (project: string, sha256: string): string => `datasets/${project}/objects/${sha256}`,
+  manifest: (project: string, manifestId: string): string => `datasets/${project}/manifests/${manifestId}.json`,
+  /** The same objects as a SageMaker ManifestFile channel. */
+  channel: (project: string, manifestId: string): string => `datasets/${project}/channels/${manifestId}.json`,
+  quarantined: (project: string, sha256: string): string => `quarantine/${project}/${sha256}/upload`,
+  report: (project: string, sha256: string): string => `quarantine/${project}/${sha256}/report.json`,
+};
+
+/** Model bucket. */
+export const modelKey = {
+  prefix: (project: string): string => `models/${project}/`,
+  code: (project: string, sha256: string): string => `models/${project}/code/${sha256}/sourcedir.tar.gz`,
+  /** SageMaker adds `<job>/output/model.tar.gz`. */
+  runs: (project: string): string => `models/${project}/runs`,
+  checkpoints: (project: string, runId: string): string => `models/${project}/checkpoints/${runId}`,
+  evaluation: (project: string, jobName: string): string => `models/${project}/evaluations/${jobName}`,
+  evaluationFile: (project: string, jobName: string): string =>
+    `models/${project}/evaluations/${jobName}/evaluation.json`,
+  baselineFile: (project: string, jobName: string): string => `models/${project}/evaluations/${jobName}/baseline.json`,
+};
+
+/** Capture bucket. SageMaker adds `<endpoint>/<variant>/yyyy/mm/dd/hh/<file>.jsonl`. */
+export const captureKey = {
+  prefix: (project: string): string => `capture/${project}`,
+  groundTruth: (project: string): string => `ground-truth/${project}/`,
+  driftReport: (project: string, measurementId: string): string => `drift/${project}/${measurementId}.html`,
+  /** The project of a captured file; undefined for any other key. */
+  project(key: string): string | undefined {
+    const [folder, project, ...rest] = key.split('/');
+    return folder === 'capture' && project && rest.length > 0 ? project : undefined;
+  },
+};
+
+/* ---- SageMaker names: at most 63 characters of letters, digits and dashes ---- */
+
+/** Everything that Flywheel makes in SageMaker in one environment starts so; event rules and IAM policies use it. */
+export const sageMakerPrefix = (environment: string): string => `flywheel-${environment}-`;
+const inProject = (environment: string, project: string): string => `${sageMakerPrefix(environment)}${project}`;
+
+export const trainingJobName = {
+  build: (environment: string, run: { project: string; runId: string; attempt: number }): string =>
+    `${inProject(environment, run.project)}-${run.runId}-a${run.attempt}`,
+  /** Undefined for a job that is not ours. */
+  parse(environment: string, name: string): { project: string; runId: string; attempt: number } | undefined {
+    const match = matchName(environment, name, /^(.+)-([0-9a-f]{12})-a(\d+)$/);
+    return match && { project: match[0], runId: match[1], attempt: Number(match[2]) };
+  },
+};
+
+/** The champion is part of the name: the same candidate against another champion is another evaluation. */
+export const evaluationJobName = {
+  build: (environment: string, job: { project: string; model: number; champion: number | null }): string =>
+    `${inProject(environment, job.project)}-m${job.model}-vs-${job.champion ?? 'none'}`,
+  parse(environment: string, name: string): { project: string; model: number; champion: number | null } | undefined {
+    const match = matchName(environment, name, /^(.+)-m(\d+)-vs-(\d+|none)$/);
+    return (
+      match && { project: match[0], model: Number(match[1]), champion: match[2] === 'none' ? null : Number(match[2]) }
+    );
+  },
+};
+
+export const endpointName = {
+  build: inProject,
+  parse: (environment: string, name: string): string | undefined => matchName(environment, name, /^(.+)()()$/)?.[0],
+};
+
+/** SageMaker model and endpoint config of a model version; `servingHash` (6 digits) changes with the serving settings. */
+export const endpointConfigName = {
+  build: (environment: string, config: { project: string; model: number; servingHash: string }): string =>
+    `${inProject(environment, config.project)}-m${config.model}-${config.servingHash}`,
+  parse(environment: string, name: string): { project: string; model: number } | undefined {
+    const match = matchName(environment, name, /^(.+)-m(\d+)-([0-9a-f]{6})$/);
+    return match && { project: match[0], model: Number(match[1]) };
+  },
+};
+
+export const modelVersionName = {
+  /** What a container answers with, and what a prediction carries: `flights/3`. */
+  build: (project: string, model: number): string => `${project}/${model}`,
+  parse(name: string): { project: string; model: number } | undefined {
+    const match = /^([^/]+)\/(\d+)$/.exec(name);
+    return match?.[1] && match[2] ? { project: match[1], model: Number(match[2]) } : undefined;
+  },
+};
+
+/**
+ * A prediction carries its origin in its id, so no write per prediction is needed to trace it:
+ * `flights.3.20130701T0915.<inference id>.<row>`: project, model version, minute (UTC, where to look in the capture), request, row.
+ */
+export const predictionId = {
+  build: (p: { project: string; model: number; minute: string; inferenceId: string; row: number }): string =>
+    `${p.project}.${p.model}.${p.minute}.${p.inferenceId}.${p.row}`,
+  parse(id: string): { project: string; model: number; minute: string; inferenceId: string; row: number } | undefined {
+    const match = /^([a-z0-9-]+)\.(\d+)\.(\d{8}T\d{4})\.([0-9a-f-]+)\.(\d+)$/.exec(id);
+    const [, project, model, minute, inferenceId, row] = match ?? [];
+    if (!(project && model && minute && inferenceId && row)) return undefined;
+    return { project, model: Number(model), minute, inferenceId, row: Number(row) };
+  },
+};
+
+/* ---- Lineage table ---- */
+
+/** Attribute names of the table and its indexes. */
+export const table = {
+  partitionKey: 'pk',
+  sortKey: 'sk',
+  timeToLive: 'expiresAt',
+  /** Edges by where they point to: what came of a node. */
+  incoming: { index: 'incoming', partitionKey: 'to', sortKey: 'pk' },
+  /** Nodes of one type and project, oldest first. */
+  byType: { index: 'byType', partitionKey: 'list', sortKey: 'listOrder' },
+} as const;
+
+export const nodeTypes = {
+  upload: 'entity',
+  'dataset-object': 'entity',
+  'dataset-version': 'entity',
+  'dataset-registration': 'activity',
+  code: 'entity',
+  'training-run': 'activity',
+  model: 'entity',
+  evaluation: 'activity',
+  decision: 'activity',
+  deployment: 'activity',
+  endpoint: 'entity',
+  'drift-measurement': 'activity',
+  'quarantined-upload': 'entity',
+  prediction: 'entity',
+  agent: 'agent',
+} as const;
+export const nodeType = z.enum(Object.keys(nodeTypes) as [keyof typeof nodeTypes]);
+export type NodeType = keyof typeof nodeTypes;
+
+/** A node's id, which is also its partition key: `model/flights/3`, `dataset-version/flights/12`, `training-run/flights/3f2a…`. */
+export const nodeId = {
+  build: (type: NodeType, project: string, local: string | number): string => `${type}/${project}/${local}`,
+  parse(id: string): { type: NodeType; project: string; local: string } | undefined {
+    const [type, project, ...local] = id.split('/');
+    const known = nodeType.safeParse(type);
+    return known.success && project && local.length > 0
+      ? { type: known.data, project, local: local.join('/') }
+      : undefined;
+  },
+};
+
+/** PROV relations, from effect to cause. */
+export const relations = ['used', 'wasGeneratedBy', 'wasDerivedFrom', 'wasAttributedTo', 'wasAssociatedWith'] as const;
+export type Relation = (typeof relations)[number];
+
+export const itemKey = {
+  node: (id: string) => ({ pk: id, sk: 'node' }),
+  edge: (from: string, relation: Relation, to: string) => ({ pk: from, sk: `edge#${relation}#${to}` }),
+  /** What is true now of a project: newest dataset version, model in service, deployment wanted, last training. */
+  state: (project: string) => ({ pk: `project/${project}`, sk: 'state' }),
+  budget: (project: string, month: string) => ({ pk: `project/${project}`, sk: `budget#${month}` }),
+  suppression: (project: string, cause: string) => ({ pk: `project/${project}`, sk: `suppression#${cause}` }),
+  drift: (project: string, model: number) => ({ pk: `project/${project}`, sk: `drift#${model}` }),
+  /** Captured counts of one model and one hour (UTC, `2013-07-01T09`). */
+  counts: (project: string, model: number, hour: string) => ({ pk: `counts/${project}/${model}`, sk: hour }),
+  journal: (project: string, at: string, detailType: string, hash: string) => ({
+    pk: `journal/${project}`,
+    sk: `${at}#${detailType}#${hash}`,
+  }),
+};
+
+export const listKey = (project: string, type: NodeType): string => `${project}#${type}`;
+/** Sorts numbers as text: ten digits. */
+export const listOrder = (number: number): string => String(number).padStart(10, '0');
+
+function matchName(environment: string, name: string, pattern: RegExp): [string, string, string] | undefined {
+  const prefix = sageMakerPrefix(environment);
+  const match = name.startsWith(prefix) ? pattern.exec(name.slice(prefix.length)) : null;
+  const [, first, second, third] = match ?? [];
+  return first === undefined || second === undefined || third === undefined ? undefined : [first, second, third];
+}
