@@ -37,7 +37,7 @@ export const environments = {
     /** Registry host with account and region, `683313688378.dkr.ecr.us-east-1.amazonaws.com`; the project names repository and tag. */
     ALGORITHM_REGISTRY: name,
   }),
-  'finish-training': z.object({ ...table, ...bus, ...projectRoles }),
+  'finish-training': z.object({ ...table, ...bus }),
   'start-evaluation': z.object({
     ...table,
     ...bus,
@@ -58,7 +58,7 @@ export const environments = {
     ROLLBACK_ALARMS: json(z.record(z.string(), z.array(z.string()))),
   }),
   'finish-deployment': z.object({ ...table, ...bus }),
-  predict: z.object({ ...table }),
+  predict: z.object({}),
   'describe-project': z.object({ ...table }),
   'record-ground-truth': z.object({ CAPTURE_BUCKET: name }),
   'profile-capture': z.object({ ...table, CAPTURE_BUCKET: name, MODEL_BUCKET: name }),

@@ -152,6 +152,14 @@ export const DriftDetected = defineEvent('DriftDetected', {
   report: z.string(),
 });
 
+/* Recovery */
+/** `reconcile` found that SageMaker has ended a step whose event never came; the step's finish function takes it up. */
+export const StepOverdue = defineEvent('StepOverdue', {
+  kind: z.enum(['training', 'evaluation', 'deployment']),
+  /** Name of the training job, processing job or endpoint. */
+  name: z.string(),
+});
+
 /** Every domain event. A test checks that each has a producer and a consumer. */
 export const domainEvents = {
   DatasetVersionRegistered,
@@ -175,4 +183,5 @@ export const domainEvents = {
   DriftMeasurementDemanded,
   DriftMeasured,
   DriftDetected,
+  StepOverdue,
 } as const;

@@ -1,0 +1,190 @@
+/**
+ * What the lineage table holds: a node for every entity and activity (key: its id), with the fields of its type; edges
+ * between them (PROV relations, from effect to cause); and one state item a project. Parsed on every read.
+ */
+import * as z from 'zod';
+import { evaluationFile } from './model-files.ts';
+
+const at = z.iso.datetime();
+const version = z.int().min(1);
+
+/** One stored object of a dataset version. */
+export const manifestObject = z.object({
+  sha256: z.string(),
+  bytes: z.int(),
+  rows: z.int(),
+  /** Key in the raw bucket that it came from, and the S3 version of that key. */
+  upload: z.string(),
+  uploadVersion: z.string(),
+  registeredAt: at,
+});
+/** `datasets/<project>/manifests/<id>.json`; the id is the hash of the objects' hashes in order. */
+export const manifestFile = z.object({
+  schemaVersion: z.literal(1),
+  project: z.string(),
+  objects: z.array(manifestObject),
+});
+
+export const uploadRecord = z.object({
+  key: z.string(),
+  s3Version: z.string(),
+  sha256: z.string(),
+  bytes: z.int(),
+  uploadedBy: z.string(),
+  at,
+});
+
+export const quarantineRecord = z.object({
+  key: z.string(),
+  s3Version: z.string(),
+  sha256: z.string(),
+  reason: z.string(),
+  report: z.string(),
+  uploadedBy: z.string(),
+  at,
+});
+
+export const datasetVersionRecord = z.object({
+  version,
+  manifestId: z.string(),
+  objects: z.int(),
+  rows: z.int(),
+  newRows: z.int(),
+  uploads: z.array(z.string()),
+  at,
+});
+
+export const trainingRunRecord = z.object({
+  runId: z.string(),
+  status: z.enum(['requested', 'started', 'trained', 'failed']),
+  datasetVersion: version,
+  manifestId: z.string(),
+  trigger: z.enum(['upload', 'drift', 'demand']),
+  /** What asked for it: a dataset version, a measurement, a demand. The same cause again is a repeated event. */
+  cause: z.string(),
+  reason: z.string(),
+  image: z.string(),
+  hyperparameters: z.record(z.string(), z.string()),
+  codeSha256: z.string(),
+  /** 1 for the first job; a capacity error or a renewed request after a failure takes the next. */
+  attempt: z.int().min(1),
+  requestedAt: at,
+  jobName: z.string().optional(),
+  instanceType: z.string().optional(),
+  startedAt: at.optional(),
+  endedAt: at.optional(),
+  billableSeconds: z.number().optional(),
+  /** Container time: from the start of the training phase to its end. */
+  trainingSeconds: z.number().optional(),
+  model: version.optional(),
+  failure: z.string().optional(),
+  at,
+});
+
+export const modelRecord = z.object({
+  model: version,
+  status: z.enum(['trained', 'evaluated', 'awaiting-approval', 'approved', 'rejected']),
+  runId: z.string(),
+  datasetVersion: version,
+  jobName: z.string(),
+  image: z.string(),
+  artifact: z.string(),
+  billableSeconds: z.number(),
+  evaluationJob: z.string().optional(),
+  metrics: z.record(z.string(), z.number()).optional(),
+  at,
+});
+
+export const evaluationRecord = z.object({
+  jobName: z.string(),
+  model: version,
+  champion: version.nullable(),
+  status: z.enum(['started', 'completed', 'failed']),
+  evaluation: evaluationFile.optional(),
+  failure: z.string().optional(),
+  seconds: z.number().optional(),
+  endedAt: at.optional(),
+  at,
+});
+
+export const decisionRecord = z.object({
+  model: version,
+  decision: z.enum(['approve', 'reject', 'ask']),
+  decidedBy: z.string(),
+  reasons: z.array(z.string()),
+  at,
+});
+
+export const deploymentRecord = z.object({
+  model: version,
+  status: z.enum(['requested', 'updating', 'deployed', 'rolled-back']),
+  endpoint: z.string(),
+  endpointConfig: z.string(),
+  replaces: version.nullable(),
+  startedAt: at.optional(),
+  endedAt: at.optional(),
+  failure: z.string().optional(),
+  at,
+});
+
+export const driftMeasurementRecord = z.object({
+  measurementId: z.string(),
+  model: version,
+  rows: z.int(),
+  decision: z.enum(['too-few-rows', 'none', 'pending', 'drifted']),
+  features: z.array(z.object({ name: z.string(), psi: z.number(), drifted: z.boolean() })),
+  reasons: z.array(z.string()),
+  report: z.string(),
+  at,
+});
+
+/** Key: `itemKey.state(project)`. Counters and pointers; every change is conditional on what was read. */
+export const stateRecord = z.object({
+  /** Grows by one with each change; the condition of each change. */
+  revision: z.int(),
+  datasetVersion: version.optional(),
+  manifestId: z.string().optional(),
+  rows: z.int().optional(),
+  /** Rows ever registered, and how many of them there were at the newest training request. */
+  rowsRegistered: z.int().optional(),
+  rowsTrained: z.int().optional(),
+  lastRunId: z.string().optional(),
+  lastRunAt: at.optional(),
+  /** Newest model version number given out. */
+  model: version.optional(),
+  /** Model in service. */
+  champion: version.optional(),
+  /** Newest approved model: what the endpoint should serve. */
+  wanted: version.optional(),
+  /** Drift of the champion was declared and no newer model has replaced it. */
+  driftedModel: version.optional(),
+});
+
+export const edgeRecord = z.object({ from: z.string(), relation: z.string(), to: z.string(), at });
+
+export const journalRecord = z.object({
+  detailType: z.string(),
+  detail: z.record(z.string(), z.unknown()),
+  at,
+});
+
+export type ManifestFile = z.infer<typeof manifestFile>;
+export type ManifestObject = z.infer<typeof manifestObject>;
+export type TrainingRunRecord = z.infer<typeof trainingRunRecord>;
+export type ModelRecord = z.infer<typeof modelRecord>;
+export type EvaluationRecord = z.infer<typeof evaluationRecord>;
+export type DeploymentRecord = z.infer<typeof deploymentRecord>;
+export type StateRecord = z.infer<typeof stateRecord>;
+
+/** Record schema of each node type that has one. */
+export const nodeRecords = {
+  upload: uploadRecord,
+  'quarantined-upload': quarantineRecord,
+  'dataset-version': datasetVersionRecord,
+  'training-run': trainingRunRecord,
+  model: modelRecord,
+  evaluation: evaluationRecord,
+  decision: decisionRecord,
+  deployment: deploymentRecord,
+  'drift-measurement': driftMeasurementRecord,
+} as const;
