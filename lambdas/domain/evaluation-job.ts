@@ -1,0 +1,88 @@
+/** The SageMaker processing job that scores candidate and champion on the same held-out rows. */
+import type { CreateProcessingJobCommandInput } from '@aws-sdk/client-sagemaker';
+import { datasetKey, evaluationJobName, modelKey } from '../contract/keys.ts';
+import type { ModelRecord } from '../contract/records.ts';
+import type { ProjectSettings } from '../contract/settings.ts';
+
+export interface EvaluationJobPlaces {
+  readonly environment: string;
+  readonly roleArn: string;
+  readonly keyArn: string;
+  readonly datasetBucket: string;
+  readonly modelBucket: string;
+}
+
+/** Instances that score: the CPU is enough for it, and free when GPUs are not. */
+const EVALUATION_INSTANCE = 'ml.m5.xlarge';
+const ROOT = '/opt/ml/processing';
+
+/** CreateProcessingJob. The code is the candidate's own archive, so a repeated evaluation runs what the training ran. */
+export function evaluationJobRequest(
+  settings: ProjectSettings,
+  candidate: ModelRecord,
+  codeSha256: string,
+  champion: ModelRecord | undefined,
+  places: EvaluationJobPlaces,
+): CreateProcessingJobCommandInput {
+  const project = settings.name;
+  const jobName = evaluationJobName.build(places.environment, {
+    project,
+    model: candidate.model,
+    champion: champion?.model ?? null,
+  });
+  const input = (name: string, uri: string, type: 'S3Prefix' | 'ManifestFile' = 'S3Prefix') => ({
+    InputName: name,
+    S3Input: {
+      S3Uri: uri,
+      S3DataType: type,
+      S3InputMode: 'File' as const,
+      S3DataDistributionType: 'FullyReplicated' as const,
+      LocalPath: `${ROOT}/input/${name}`,
+    },
+  });
+  return {
+    ProcessingJobName: jobName,
+    RoleArn: places.roleArn,
+    AppSpecification: {
+      ImageUri: candidate.image,
+      ContainerEntrypoint: [
+        'bash',
+        '-c',
+        `mkdir -p ${ROOT}/code && tar -xzf ${ROOT}/input/code/sourcedir.tar.gz -C ${ROOT}/code && exec python3 ${ROOT}/code/evaluate.py`,
+      ],
+    },
+    ProcessingInputs: [
+      input('dataset', `s3://${places.datasetBucket}/${datasetKey.channel(project, candidate.runId)}`, 'ManifestFile'),
+      input('code', `s3://${places.modelBucket}/${modelKey.code(project, codeSha256)}`),
+      input('candidate', candidate.artifact),
+      ...(champion ? [input('champion', champion.artifact)] : []),
+    ],
+    ProcessingOutputConfig: {
+      KmsKeyId: places.keyArn,
+      Outputs: [
+        {
+          OutputName: 'evaluation',
+          S3Output: {
+            S3Uri: `s3://${places.modelBucket}/${modelKey.evaluation(project, jobName)}`,
+            S3UploadMode: 'EndOfJob',
+            LocalPath: `${ROOT}/output`,
+          },
+        },
+      ],
+    },
+    ProcessingResources: {
+      ClusterConfig: {
+        InstanceCount: 1,
+        InstanceType: EVALUATION_INSTANCE,
+        VolumeSizeInGB: settings.training.volumeGiB,
+        VolumeKmsKeyId: places.keyArn,
+      },
+    },
+    NetworkConfig: { EnableNetworkIsolation: true, EnableInterContainerTrafficEncryption: false },
+    StoppingCondition: { MaxRuntimeInSeconds: settings.training.maximumRuntimeSeconds },
+    Tags: [
+      { Key: 'flywheel:project', Value: project },
+      { Key: 'flywheel:model', Value: String(candidate.model) },
+    ],
+  };
+}

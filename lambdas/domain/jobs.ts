@@ -1,0 +1,23 @@
+/** How a SageMaker job ended, and what a failure means for the next step. */
+
+export type JobEnd = { readonly outcome: 'completed' } | { readonly outcome: 'failed'; readonly reason: string };
+
+export type TrainingJobEnd = JobEnd & {
+  readonly artifact: string;
+  readonly billableSeconds: number;
+  /** From the start of the container to its end. */
+  readonly trainingSeconds: number;
+  readonly endedAt: Date;
+};
+
+/** SageMaker had no instance of the type to give: another type may be free (`CapacityError: Unable to provision requested ML compute capacity`). */
+export function isCapacityError(reason: string): boolean {
+  return /CapacityError|InsufficientInstanceCapacity|Unable to provision requested ML compute capacity/i.test(reason);
+}
+
+/** The instance type of an attempt (from 1): the list in order, and again from its start. */
+export function instanceOfAttempt(instances: readonly string[], attempt: number): string {
+  const instance = instances[(attempt - 1) % instances.length];
+  if (instance === undefined) throw new Error('a project needs at least one instance type');
+  return instance;
+}

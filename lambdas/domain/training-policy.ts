@@ -1,0 +1,129 @@
+/**
+ * Whether something that happened starts a training run. Pure: the same facts give the same decision, whatever the
+ * order or number of events that led to it.
+ */
+import type { StateRecord } from '../contract/records.ts';
+import type { ProjectSettings, TrainingSettings } from '../contract/settings.ts';
+
+export type TrainingCause =
+  /** A dataset version was registered. */
+  | { readonly trigger: 'upload' }
+  | { readonly trigger: 'drift'; readonly measurementId: string; readonly reason: string }
+  | {
+      readonly trigger: 'demand';
+      readonly demandId: string;
+      readonly reason: string;
+      readonly requestedBy: string;
+      readonly force: boolean;
+    };
+
+export type Suppression = 'no-data' | 'not-triggered' | 'same-run' | 'new-rows' | 'cooldown' | 'budget';
+
+export type TrainingDecision =
+  | {
+      readonly train: true;
+      readonly trigger: 'upload' | 'drift' | 'demand';
+      readonly cause: string;
+      readonly reason: string;
+    }
+  | {
+      readonly train: false;
+      readonly rule: Suppression;
+      readonly trigger: 'upload' | 'drift' | 'demand';
+      readonly cause: string;
+      readonly reason: string;
+    };
+
+export interface TrainingFacts {
+  readonly state: StateRecord;
+  /** Instance hours of this project in the present month. */
+  readonly hoursUsed: number;
+  readonly now: Date;
+}
+
+/**
+ * Decides by the newest dataset version, not by the one that an event names: a late or repeated event then changes nothing.
+ * An upload that arrives while the champion drifts counts as the drift's newer data: it waits for neither rows nor cooldown.
+ */
+export function decideTraining(
+  settings: ProjectSettings,
+  happened: TrainingCause,
+  facts: TrainingFacts,
+): TrainingDecision {
+  const { state } = facts;
+  const drifting =
+    happened.trigger === 'upload' &&
+    state.driftedModel !== undefined &&
+    state.driftedModel === state.champion &&
+    listens(settings.training, 'drift');
+  const trigger = drifting ? 'drift' : happened.trigger;
+  const cause = causeOf(settings.name, happened, state);
+  const suppressed = (rule: Suppression, reason: string): TrainingDecision => ({
+    train: false,
+    rule,
+    trigger,
+    cause,
+    reason,
+  });
+
+  if (state.datasetVersion === undefined)
+    return suppressed('no-data', `${settings.name} has no dataset version yet: upload data first`);
+  if (!listens(settings.training, trigger))
+    return suppressed('not-triggered', `${settings.name} is not trained on ${trigger} (training.triggers)`);
+
+  const forced = happened.trigger === 'demand' && happened.force;
+  const budget = settings.training.budgetHoursPerMonth;
+  if (!forced && facts.hoursUsed >= budget)
+    return suppressed('budget', `${facts.hoursUsed.toFixed(2)} of ${budget} training hours of this month are used`);
+
+  if (trigger === 'upload') {
+    const newRows = (state.rowsRegistered ?? 0) - (state.rowsTrained ?? 0);
+    const wanted = minimumNewRows(settings.training);
+    if (newRows < wanted) return suppressed('new-rows', `${newRows} new rows, training waits for ${wanted}`);
+    const wait = cooldownLeft(settings.training, facts);
+    if (wait > 0)
+      return suppressed(
+        'cooldown',
+        `the last training run started less than ${settings.training.cooldownSeconds} s ago (${Math.ceil(wait)} s to go)`,
+      );
+  }
+  return { train: true, trigger, cause, reason: reasonOf(happened, state, drifting) };
+}
+
+function listens(training: TrainingSettings, trigger: string): boolean {
+  return training.triggers.some((each) => each.on === trigger);
+}
+
+function minimumNewRows(training: TrainingSettings): number {
+  return training.triggers.reduce((rows, each) => (each.on === 'upload' ? each.minimumNewRows : rows), 0);
+}
+
+function cooldownLeft(training: TrainingSettings, { state, now }: TrainingFacts): number {
+  if (state.lastRunAt === undefined) return 0;
+  return training.cooldownSeconds - (now.getTime() - Date.parse(state.lastRunAt)) / 1000;
+}
+
+/** Names what asked: the same name again is the same event again. */
+function causeOf(project: string, happened: TrainingCause, state: StateRecord): string {
+  switch (happened.trigger) {
+    case 'upload':
+      return `dataset-version/${project}/${state.datasetVersion ?? 'none'}`;
+    case 'drift':
+      return `drift-measurement/${project}/${happened.measurementId}`;
+    case 'demand':
+      return `demand/${happened.demandId}`;
+  }
+}
+
+function reasonOf(happened: TrainingCause, state: StateRecord, drifting: boolean): string {
+  switch (happened.trigger) {
+    case 'upload':
+      return drifting
+        ? `newer data (version ${state.datasetVersion}) while model ${state.champion} drifts`
+        : `dataset version ${state.datasetVersion} was registered`;
+    case 'drift':
+      return happened.reason;
+    case 'demand':
+      return `${happened.requestedBy}: ${happened.reason}`;
+  }
+}

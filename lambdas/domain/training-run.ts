@@ -1,0 +1,134 @@
+/** A training run: its identity, and the SageMaker request that carries it out. */
+import { createHash } from 'node:crypto';
+import type { CreateTrainingJobCommandInput } from '@aws-sdk/client-sagemaker';
+import { datasetKey, modelKey, trainingJobName } from '../contract/keys.ts';
+import type { TrainingRunRecord } from '../contract/records.ts';
+import type { ProjectSettings } from '../contract/settings.ts';
+import { instanceOfAttempt } from './jobs.ts';
+
+/**
+ * The first 12 hexadecimal digits of the SHA-256 of all that decides what a run would learn: data, code, image,
+ * hyperparameters, split, seed, and the family of instance. Same identity, same run.
+ */
+export function runIdentity(settings: ProjectSettings, manifestId: string): string {
+  const { training, code } = settings;
+  const identity = {
+    manifestId,
+    window: training.window ?? null,
+    holdOut: training.holdOut,
+    seed: training.seed,
+    code: code.sha256,
+    algorithm: training.algorithm.name,
+    image: training.algorithm.image,
+    hyperparameters: Object.entries(training.algorithm.hyperparameters).sort(([a], [b]) => (a < b ? -1 : 1)),
+    instanceFamily: (training.instances[0] ?? '').split('.')[1] ?? '',
+  };
+  return createHash('sha256').update(JSON.stringify(identity)).digest('hex').slice(0, 12);
+}
+
+export interface TrainingJobPlaces {
+  readonly environment: string;
+  readonly roleArn: string;
+  readonly keyArn: string;
+  readonly datasetBucket: string;
+  readonly modelBucket: string;
+  readonly registry: string;
+  readonly region: string;
+}
+
+/** CreateTrainingJob for the present attempt of a run. */
+export function trainingJobRequest(
+  settings: ProjectSettings,
+  run: TrainingRunRecord,
+  places: TrainingJobPlaces,
+): CreateTrainingJobCommandInput {
+  const { training } = settings;
+  const project = settings.name;
+  const jobName = trainingJobName.build(places.environment, { project, runId: run.runId, attempt: run.attempt });
+  return {
+    TrainingJobName: jobName,
+    RoleArn: places.roleArn,
+    AlgorithmSpecification: {
+      TrainingImage: `${places.registry}/${training.algorithm.image}`,
+      TrainingInputMode: 'File',
+      EnableSageMakerMetricsTimeSeries: false,
+      MetricDefinitions: metricDefinitions(settings),
+    },
+    HyperParameters: {
+      ...training.algorithm.hyperparameters,
+      seed: String(training.seed),
+      sagemaker_program: 'train.py',
+      // A path, not an S3 address: under network isolation the container cannot fetch its code, so a channel brings it.
+      sagemaker_submit_directory: '/opt/ml/input/data/code/sourcedir.tar.gz',
+      sagemaker_region: places.region,
+    },
+    InputDataConfig: [
+      {
+        ChannelName: 'dataset',
+        ContentType: contentType[settings.data.format],
+        DataSource: {
+          S3DataSource: {
+            S3DataType: 'ManifestFile',
+            S3Uri: `s3://${places.datasetBucket}/${datasetKey.channel(project, run.runId)}`,
+            S3DataDistributionType: 'FullyReplicated',
+          },
+        },
+      },
+      {
+        ChannelName: 'code',
+        DataSource: {
+          S3DataSource: {
+            S3DataType: 'S3Prefix',
+            S3Uri: `s3://${places.modelBucket}/${modelKey.code(project, settings.code.sha256)}`,
+            S3DataDistributionType: 'FullyReplicated',
+          },
+        },
+      },
+    ],
+    OutputDataConfig: { S3OutputPath: `s3://${places.modelBucket}/${modelKey.runs(project)}`, KmsKeyId: places.keyArn },
+    CheckpointConfig: { S3Uri: `s3://${places.modelBucket}/${modelKey.checkpoints(project, run.runId)}` },
+    ResourceConfig: {
+      InstanceType: instanceType(instanceOfAttempt(training.instances, run.attempt)),
+      InstanceCount: 1,
+      VolumeSizeInGB: training.volumeGiB,
+      // Instances with NVMe disks encrypt them in hardware and refuse a key of ours.
+      ...(hasLocalDisk(instanceOfAttempt(training.instances, run.attempt)) ? {} : { VolumeKmsKeyId: places.keyArn }),
+    },
+    StoppingCondition: {
+      MaxRuntimeInSeconds: training.maximumRuntimeSeconds,
+      ...(training.spot && { MaxWaitTimeInSeconds: training.maximumWaitSeconds }),
+    },
+    EnableManagedSpotTraining: training.spot,
+    EnableNetworkIsolation: true,
+    EnableInterContainerTrafficEncryption: true,
+    Tags: [
+      { Key: 'flywheel:project', Value: project },
+      { Key: 'flywheel:run', Value: run.runId },
+    ],
+  };
+}
+
+/** The newest uploads that the training window leaves. */
+export function windowOf<T>(objects: readonly T[], window: { readonly versions: number } | undefined): readonly T[] {
+  return window ? objects.slice(-window.versions) : objects;
+}
+
+const contentType = { csv: 'text/csv', jsonl: 'application/jsonlines', parquet: 'application/x-parquet' } as const;
+
+/** train.py prints `validation-auc=0.7312`; SageMaker keeps the last value of each. */
+function metricDefinitions(settings: ProjectSettings) {
+  return [settings.gate.metric].map((name) => ({
+    Name: `validation:${name}`,
+    Regex: `validation-${name}=([-+0-9.eE]+)`,
+  }));
+}
+
+type InstanceType = NonNullable<NonNullable<CreateTrainingJobCommandInput['ResourceConfig']>['InstanceType']>;
+/** The list of types grows faster than any SDK: what SageMaker does not know, it refuses by name. */
+function instanceType(name: string): InstanceType {
+  return name as InstanceType;
+}
+
+function hasLocalDisk(instance: string): boolean {
+  return /^ml\.(g4dn|g5|g6e?|p4de?|p5e?n?|[cmr]\d+g?d)\./.test(instance);
+}

@@ -1,0 +1,21 @@
+/** Metrics as log lines in the embedded metric format: no permission, no call, no wait. */
+import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
+import { dimensions, METRIC_NAMESPACE, type MetricName } from '../contract/metrics.ts';
+
+export interface MetricRecorder {
+  /** Records one value for a project, and for one feature of it if given. */
+  record(project: string, name: MetricName, value: number, feature?: string): void;
+}
+
+export function functionMetrics(environment: string): MetricRecorder {
+  return {
+    record(project, name, value, feature) {
+      const metrics = new Metrics({ namespace: METRIC_NAMESPACE, singleMetric: true });
+      // Powertools adds a `service` dimension of its own unless the default dimensions are given anew.
+      metrics.setDefaultDimensions({ [dimensions.environment]: environment, [dimensions.project]: project });
+      if (feature !== undefined) metrics.addDimension(dimensions.feature, feature);
+      metrics.addMetric(name, MetricUnit.NoUnit, value);
+      metrics.publishStoredMetrics();
+    },
+  };
+}

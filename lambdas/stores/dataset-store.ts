@@ -1,0 +1,143 @@
+/** Uploads in the raw bucket; objects, manifests, channels and quarantine in the dataset bucket. */
+import {
+  CopyObjectCommand,
+  GetObjectCommand,
+  HeadObjectCommand,
+  ListObjectsV2Command,
+  NoSuchKey,
+  NotFound,
+  PutObjectCommand,
+  S3Client,
+} from '@aws-sdk/client-s3';
+import { datasetKey } from '../contract/keys.ts';
+import { type ManifestFile, type ManifestObject, manifestFile } from '../contract/records.ts';
+import { channelManifest } from '../domain/versions.ts';
+
+/** One version of one object in the raw bucket. */
+export interface Upload {
+  readonly key: string;
+  readonly s3Version: string;
+  readonly bytes: number;
+  /** Who says to have uploaded it (object metadata `uploaded-by`); undefined when nobody says. */
+  readonly uploadedBy: string | undefined;
+}
+
+/** S3 copies at most this much in one call. */
+export const COPY_LIMIT_BYTES = 5 * 1024 ** 3;
+
+export interface DatasetBuckets {
+  readonly rawBucket: string;
+  readonly datasetBucket: string;
+  readonly keyArn: string;
+}
+
+export type DatasetStore = ReturnType<typeof datasetStore>;
+
+export function datasetStore(buckets: DatasetBuckets, client = new S3Client({})) {
+  const { rawBucket, datasetBucket, keyArn } = buckets;
+  const encryption = { ServerSideEncryption: 'aws:kms', SSEKMSKeyId: keyArn, BucketKeyEnabled: true } as const;
+
+  async function putJson(Key: string, value: unknown): Promise<void> {
+    await client.send(
+      new PutObjectCommand({
+        Bucket: datasetBucket,
+        Key,
+        Body: JSON.stringify(value),
+        ContentType: 'application/json',
+        ...encryption,
+      }),
+    );
+  }
+
+  async function copy(upload: Upload, Key: string): Promise<void> {
+    await client.send(
+      new CopyObjectCommand({
+        Bucket: datasetBucket,
+        Key,
+        CopySource: `${rawBucket}/${encodeURIComponent(upload.key)}?versionId=${encodeURIComponent(upload.s3Version)}`,
+        ...encryption,
+      }),
+    );
+  }
+
+  return {
+    /** Undefined when the object is gone: an event that came after its deletion. */
+    async findUpload(key: string, s3Version?: string): Promise<Upload | undefined> {
+      try {
+        const head = await client.send(
+          new HeadObjectCommand({ Bucket: rawBucket, Key: key, ...(s3Version && { VersionId: s3Version }) }),
+        );
+        return {
+          key,
+          s3Version: head.VersionId ?? 'null',
+          bytes: head.ContentLength ?? 0,
+          uploadedBy: head.Metadata?.['uploaded-by'],
+        };
+      } catch (error) {
+        if (error instanceof NotFound || error instanceof NoSuchKey) return undefined;
+        throw error;
+      }
+    },
+
+    /** Keys under a prefix that end a multi-file upload, in key order, without markers. */
+    async listUploads(prefix: string): Promise<string[]> {
+      const keys: string[] = [];
+      let ContinuationToken: string | undefined;
+      do {
+        const page = await client.send(
+          new ListObjectsV2Command({
+            Bucket: rawBucket,
+            Prefix: prefix,
+            ...(ContinuationToken && { ContinuationToken }),
+          }),
+        );
+        keys.push(...(page.Contents ?? []).flatMap(({ Key }) => (Key && !Key.endsWith('/') ? [Key] : [])));
+        ContinuationToken = page.NextContinuationToken;
+      } while (ContinuationToken);
+      return keys.filter((key) => !key.endsWith('/_SUCCESS')).sort();
+    },
+
+    /** Bytes [start, end) of an upload; all of it without a range. */
+    async read(upload: Upload, range?: { start: number; end: number }): Promise<AsyncIterable<Uint8Array>> {
+      const { Body } = await client.send(
+        new GetObjectCommand({
+          Bucket: rawBucket,
+          Key: upload.key,
+          ...(upload.s3Version !== 'null' && { VersionId: upload.s3Version }),
+          ...(range && { Range: `bytes=${range.start}-${range.end - 1}` }),
+        }),
+      );
+      if (!Body) throw new Error(`s3://${rawBucket}/${upload.key} has no body`);
+      return Body.transformToWebStream();
+    },
+
+    async storeObject(upload: Upload, project: string, sha256: string): Promise<void> {
+      await copy(upload, datasetKey.object(project, sha256));
+    },
+
+    async quarantine(upload: Upload, project: string, sha256: string, report: unknown): Promise<string> {
+      await copy(upload, datasetKey.quarantined(project, sha256));
+      await putJson(datasetKey.report(project, sha256), report);
+      return datasetKey.report(project, sha256);
+    },
+
+    async writeManifest(project: string, manifestId: string, manifest: ManifestFile): Promise<void> {
+      await putJson(datasetKey.manifest(project, manifestId), manifestFile.parse(manifest));
+    },
+
+    async readManifest(project: string, manifestId: string): Promise<ManifestFile> {
+      const { Body } = await client.send(
+        new GetObjectCommand({ Bucket: datasetBucket, Key: datasetKey.manifest(project, manifestId) }),
+      );
+      return manifestFile.parse(JSON.parse((await Body?.transformToString()) ?? ''));
+    },
+
+    /** The file that a SageMaker channel of type ManifestFile names. */
+    async writeChannel(project: string, runId: string, objects: readonly ManifestObject[]): Promise<void> {
+      await putJson(
+        datasetKey.channel(project, runId),
+        channelManifest(datasetBucket, datasetKey.objects(project), objects),
+      );
+    },
+  };
+}
