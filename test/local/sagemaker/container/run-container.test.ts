@@ -1,0 +1,212 @@
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import {
+  rewriteCommand,
+  rewriteEnvironment,
+  rewriteWord,
+} from '../../../../local/sagemaker/container/container-root.ts';
+import { imageFor, readImages } from '../../../../local/sagemaker/container/images.ts';
+import { keepProcessesIn } from '../../../../local/sagemaker/container/processes.ts';
+import { type ContainerOptions, runContainer } from '../../../../local/sagemaker/container/run-container.ts';
+
+let folder: string;
+
+beforeAll(() => {
+  mkdirSync('.flywheel/test', { recursive: true });
+  folder = realpathSync(mkdtempSync('.flywheel/test/container-'));
+});
+
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** Runs a shell script as a container and gathers what it says. */
+async function runScript(script: string, more: Partial<ContainerOptions> = {}) {
+  const lines: string[] = [];
+  const exit = await runContainer({
+    argv: ['/bin/sh', '-c', script],
+    environment: {},
+    root: folder,
+    onLine: (line, stream) => lines.push(`${stream}: ${line}`),
+    ...more,
+  });
+  return { ...exit, lines };
+}
+
+describe('runContainer', () => {
+  test('gives output by lines and streams, and the exit code', async () => {
+    const run = await runScript('printf "one\\r\\ntwo\\nthree"; echo bad >&2; exit 7');
+    expect(run.lines.filter((line) => line.startsWith('stdout'))).toEqual([
+      'stdout: one',
+      'stdout: two',
+      'stdout: three',
+    ]);
+    expect(run.lines).toContain('stderr: bad');
+    expect(run).toMatchObject({ exitCode: 7, killed: false });
+  });
+
+  test('shows the program its own root and nothing of the server', async () => {
+    process.env.SERVER_SECRET = 'do not tell';
+    const run = await runScript('env', { environment: { MODEL: '/opt/ml/model' } });
+    const seen = Object.fromEntries(run.lines.map((line) => line.slice('stdout: '.length).split(/=(.*)/s)));
+    expect(seen).toMatchObject({ HOME: folder, LANG: 'C.UTF-8', SAGEMAKER_BASE_DIR: folder, MODEL: `${folder}/model` });
+    expect(Object.keys(seen).sort()).toEqual(['HOME', 'LANG', 'MODEL', 'PATH', 'PWD', 'SAGEMAKER_BASE_DIR'].sort());
+  });
+
+  test('runs a script that names /opt/ml in its own root', async () => {
+    await runScript('mkdir -p /opt/ml/model && echo x >/opt/ml/model/made');
+    expect(readdirSync(join(folder, 'model'))).toEqual(['made']);
+  });
+
+  test('asks with SIGTERM first, and lets the program end in its own way', async () => {
+    const stop = new AbortController();
+    const run = runScript('trap "echo saved; exit 3" TERM; echo ready; while :; do sleep 0.01; done', {
+      signal: stop.signal,
+      onLine: () => stop.abort(),
+    });
+    expect(await run).toMatchObject({ exitCode: 3, killed: true });
+  });
+
+  test('kills a program that ignores SIGTERM, with all that it started', async () => {
+    const stop = new AbortController();
+    const lines: string[] = [];
+    const exit = await runContainer({
+      argv: ['/bin/sh', '-c', 'trap "" TERM; sleep 1000 & echo $!; while :; do sleep 0.01; done'],
+      environment: {},
+      root: folder,
+      signal: stop.signal,
+      stopTimeoutMs: 50,
+      onLine: (line) => {
+        lines.push(line);
+        stop.abort();
+      },
+    });
+    expect(exit).toEqual({ exitCode: 137, killed: true });
+    await gone(Number(lines[0]));
+  });
+
+  test('ends what the first process left behind', async () => {
+    const run = await runScript('sleep 1000 & echo $!');
+    expect(run.exitCode).toBe(0);
+    await gone(Number(run.lines[0]?.slice('stdout: '.length)));
+  });
+
+  test('names a program that cannot be started', async () => {
+    const run = runContainer({ argv: ['/no/such/program'], environment: {}, root: folder, onLine: () => {} });
+    await expect(run).rejects.toThrow(/Cannot start '\/no\/such\/program'.*ENOENT/);
+  });
+
+  test('a stop before the start starts nothing', async () => {
+    expect(await runScript('echo never', { signal: AbortSignal.abort() })).toEqual({
+      exitCode: null,
+      killed: true,
+      lines: [],
+    });
+  });
+
+  test('a server that was killed leaves no container after its next start; one that exits leaves none at all', async () => {
+    const pids = join(folder, 'pids');
+    const start = (end: string) =>
+      spawn(process.execPath, ['--input-type=module-typescript', '-e', serverScript(pids, end)], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+    const killed = start("process.kill(process.pid, 'SIGKILL')");
+    const pid = Number(await firstOutput(killed));
+    await once(killed, 'close');
+    expect(alive(pid)).toBe(true);
+    expect(keepProcessesIn(pids)).toEqual([pid]);
+    await gone(pid);
+
+    const exited = start('process.exit(0)');
+    const otherPid = Number(await firstOutput(exited));
+    await gone(otherPid);
+    expect(readdirSync(pids)).toEqual([]);
+  });
+
+  test('does not end a stranger that has the pid of an earlier container', () => {
+    const pids = join(folder, 'other-pids');
+    mkdirSync(pids);
+    writeFileSync(join(pids, String(process.pid)), 'another start time');
+    expect(keepProcessesIn(pids)).toEqual([]);
+  });
+});
+
+describe('the folder that stands in for /opt/ml', () => {
+  test('replaces it in words, options and search paths', () => {
+    expect(
+      rewriteCommand(['/opt/ml/code/run', '--dir=/opt/ml/model', '/opt/ml', '/opt/mlflow', 'see:/opt/ml/x'], '/r'),
+    ).toEqual(['/r/code/run', '--dir=/r/model', '/r', '/opt/mlflow', 'see:/r/x']);
+    expect(rewriteEnvironment({ PYTHONPATH: '/opt/ml/code:/lib:/opt/ml/lib' }, '/r')).toEqual({
+      PYTHONPATH: '/r/code:/lib:/r/lib',
+    });
+  });
+
+  test('replaces it inside the script of a shell only', () => {
+    expect(rewriteCommand(['/bin/bash', '-c', 'chmod +x /opt/ml/a && "/opt/ml/a"'], '/r')[2]).toBe(
+      'chmod +x /r/a && "/r/a"',
+    );
+    expect(rewriteCommand(['tool', '-c', 'see /opt/ml/a'], '/r')[2]).toBe('see /opt/ml/a');
+  });
+
+  test('leaves every word alone that does not name it', () => {
+    fc.assert(fc.property(fc.string(), (word) => word.includes('/opt/ml') || rewriteWord(word, '/r') === word));
+  });
+});
+
+describe('images', () => {
+  test('the first pattern that occurs in the URI wins; an unknown image names the file to edit', () => {
+    const file = join(folder, 'images.json');
+    writeFileSync(
+      file,
+      JSON.stringify([{ pattern: 'sagemaker-xgboost:', python: '/venv/bin/python', serve: ['{python}', '/serve.py'] }]),
+    );
+    const images = readImages(file);
+    expect(imageFor(images, '683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:3.2-0').serve).toEqual([
+      '/venv/bin/python',
+      '/serve.py',
+    ]);
+    expect(() => imageFor(images, 'registry/torch:2')).toThrow(`No local image stands in for 'registry/torch:2'`);
+    expect(() => imageFor(images, 'registry/torch:2')).toThrow(file);
+  });
+});
+
+function serverScript(pids: string, end: string): string {
+  const source = resolve('local/sagemaker/container');
+  return `
+    import { keepProcessesIn } from '${source}/processes.ts';
+    import { runContainer } from '${source}/run-container.ts';
+    keepProcessesIn(${JSON.stringify(pids)});
+    runContainer({ argv: ['/bin/sh', '-c', 'echo $$; sleep 1000'], environment: {}, root: ${JSON.stringify(folder)},
+      onLine: (line) => process.stdout.write(line + '\\n', () => { ${end}; }) });`;
+}
+
+async function firstOutput(child: ReturnType<typeof spawn>): Promise<string> {
+  if (!child.stdout) throw new Error('the server was started without a pipe');
+  const [chunk] = await once(child.stdout, 'data');
+  return String(chunk);
+}
+
+function alive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Waits until a process has gone; a zombie counts as gone. */
+async function gone(pid: number): Promise<void> {
+  for (;;) {
+    const state = await promisify(execFile)('ps', ['-o', 'stat=', '-p', String(pid)]).then(
+      ({ stdout }) => stdout.trim(),
+      () => '',
+    );
+    if (state === '' || state.startsWith('Z')) return;
+    await delay(10);
+  }
+}
