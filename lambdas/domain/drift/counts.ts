@@ -161,7 +161,10 @@ function checkBins(bins: FeatureBins): void {
       `baseline of '${bins.name}': got ${bins.counts.length} counts, expected ${expected} (${bins.kind === 'numeric' ? 'edges + 1' : 'one a value'})`,
     );
   }
-  if (bins.kind === 'numeric' && bins.edges.some((edge, index) => index > 0 && edge <= (bins.edges[index - 1] ?? edge))) {
+  if (
+    bins.kind === 'numeric' &&
+    bins.edges.some((edge, index) => index > 0 && edge <= (bins.edges[index - 1] ?? edge))
+  ) {
     throw new RangeError(`baseline of '${bins.name}': expected ascending edges, got ${bins.edges.join(', ')}`);
   }
 }
