@@ -1,0 +1,79 @@
+"""Routes under /_flywheel/ that SageMaker local and the lifecycle commands call: events, authorize, signing-key, health.
+
+They hand out secrets of test credentials and publish AWS events, so they answer programs on this machine only: the
+server listens on loopback, and a request that a web page could have sent (an Origin, or a Host that is not loopback)
+is refused.
+"""
+
+import json
+import os
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from authorization import authorize, signing_key
+
+Application = Callable[[dict, Callable, Callable], Awaitable[None]]
+PREFIX = "/_flywheel/"
+MAXIMUM_ENTRIES = 10  # of one PutEvents call
+
+
+def with_internal_routes(application: Application) -> Application:
+    """The application with requests under /_flywheel/ answered here and all others passed on."""
+
+    async def routed(scope: dict, receive: Callable, send: Callable) -> None:
+        if scope["type"] == "http" and scope["path"].startswith(PREFIX):
+            status, answer = await respond(scope, receive)
+            body = json.dumps(answer).encode()
+            headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+            await send({"type": "http.response.start", "status": status, "headers": headers})
+            await send({"type": "http.response.body", "body": body})
+            return
+        await application(scope, receive, send)
+
+    return routed
+
+
+async def respond(scope: dict, receive: Callable) -> tuple[int, dict]:
+    headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
+    host = headers.get(b"host", "").rsplit(":", 1)[0]
+    if b"origin" in headers or host not in ("127.0.0.1", "localhost"):
+        return 403, {"message": f"{PREFIX} answers programs on this machine only."}
+    route = scope["path"].removeprefix(PREFIX)
+    if route == "health":
+        return 200, {"status": "ok", "pid": os.getpid()}
+    handler = {"events": publish_events, "authorize": authorize, "signing-key": signing_key}.get(route)
+    if handler is None:
+        return 404, {"message": f"No route {scope['path']}. There are events, authorize, signing-key and health."}
+    if scope["method"] != "POST":
+        return 405, {"message": f"{scope['path']}: got {scope['method']}, expected POST."}
+    try:
+        body = json.loads(await read_body(receive))
+        return handler(body)
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        return 400, {"message": f"{scope['path']}: the body is not as expected: {error!r}"}
+
+
+async def read_body(receive: Callable) -> bytes:
+    parts = []
+    while True:
+        message = await receive()
+        parts.append(message.get("body", b""))
+        if not message.get("more_body"):
+            return b"".join(parts)
+
+
+def publish_events(body: dict[str, Any]) -> tuple[int, dict]:
+    """Publish events of an AWS service on the default bus.
+
+    The public PutEvents refuses sources that start with `aws.`, as AWS does; AWS's services publish by another way, and
+    so does this route.
+    """
+    from ministack.core.responses import set_request_account_id, set_request_region
+    from ministack.services import eventbridge
+
+    entries = body["entries"]
+    set_request_account_id(body["account"])
+    set_request_region(body["region"])
+    for start in range(0, len(entries), MAXIMUM_ENTRIES):
+        eventbridge._put_events({"Entries": entries[start : start + MAXIMUM_ENTRIES]}, allow_aws_source=True)
+    return 200, {}
