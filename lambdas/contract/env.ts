@@ -23,6 +23,8 @@ const bus = { EVENT_BUS_NAME: name };
 /** Project name → ARN of the role that its SageMaker jobs and endpoints run with. */
 const projectRoles = { PROJECT_ROLES: json(z.record(z.string(), z.string())) };
 const key = { DATA_KEY_ARN: name };
+/** Set by Lambda itself, not by the construct. */
+const runtimeVariables = { AWS_REGION: name };
 
 export const environments = {
   'register-dataset-version': z.object({ ...table, ...bus, RAW_BUCKET: name, DATASET_BUCKET: name, ...key }),
@@ -36,6 +38,7 @@ export const environments = {
     MODEL_BUCKET: name,
     /** Registry host with account and region, `683313688378.dkr.ecr.us-east-1.amazonaws.com`; the project names repository and tag. */
     ALGORITHM_REGISTRY: name,
+    ...runtimeVariables,
   }),
   'finish-training': z.object({ ...table, ...bus }),
   'start-evaluation': z.object({
@@ -72,5 +75,5 @@ export type FunctionName = keyof typeof environments;
 export type EnvironmentOf<Name extends FunctionName> = z.infer<(typeof environments)[Name]>;
 /** What the construct of a function must set: the same keys, all strings. */
 export type VariablesOf<Name extends FunctionName> = {
-  readonly [Key in keyof z.input<(typeof environments)[Name]>]: string;
+  readonly [Key in Exclude<keyof z.input<(typeof environments)[Name]>, keyof typeof runtimeVariables>]: string;
 };

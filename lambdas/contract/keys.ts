@@ -169,7 +169,14 @@ export const nodeId = {
 };
 
 /** PROV relations, from effect to cause. */
-export const relations = ['used', 'wasGeneratedBy', 'wasDerivedFrom', 'wasAttributedTo', 'wasAssociatedWith'] as const;
+export const relations = [
+  'used',
+  'wasGeneratedBy',
+  'wasDerivedFrom',
+  'wasAttributedTo',
+  'wasAssociatedWith',
+  'wasInformedBy',
+] as const;
 export type Relation = (typeof relations)[number];
 
 export const itemKey = {

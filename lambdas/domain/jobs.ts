@@ -4,6 +4,8 @@ export type JobEnd = { readonly outcome: 'completed' } | { readonly outcome: 'fa
 
 export type TrainingJobEnd = JobEnd & {
   readonly artifact: string;
+  /** Full address of the image the job ran. */
+  readonly image: string;
   readonly billableSeconds: number;
   /** From the start of the container to its end. */
   readonly trainingSeconds: number;

@@ -8,6 +8,7 @@ import * as z from 'zod';
 import { type EnvironmentOf, environments, type FunctionName } from '../contract/env.ts';
 import { EVENT_SOURCE } from '../contract/events.ts';
 import type { EnvironmentSettings } from '../contract/settings.ts';
+import { ConcurrentChange } from '../domain/errors.ts';
 import { functionMetrics, type MetricRecorder } from './metrics.ts';
 import { readSettings } from './settings.ts';
 
@@ -49,13 +50,31 @@ export function eventHandler<Name extends FunctionName, const E extends Consumed
   return async (event) => {
     try {
       context ??= makeContext(definition.name, definition.services, log);
-      await definition.handle(parseEvent(definition.consumes, event), context);
+      await settled(definition.handle, parseEvent(definition.consumes, event), context);
     } catch (error) {
       log.error('the event was not handled', error instanceof Error ? error : new Error(String(error)));
       throw error;
     }
   };
 }
+
+/** Handles an event again, at once, when another one was faster: Lambda's own retry would wait a minute. */
+async function settled<Event, Services>(
+  handle: (event: Event, context: Context<Services>) => Promise<void>,
+  event: Event,
+  context: Context<Services>,
+): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await handle(event, context);
+    } catch (error) {
+      if (!(error instanceof ConcurrentChange) || attempt === MAXIMUM_ATTEMPTS) throw error;
+      await new Promise((resolve) => setTimeout(resolve, Math.random() * 50 * attempt));
+    }
+  }
+}
+
+const MAXIMUM_ATTEMPTS = 6;
 
 /** Parses environment and settings, and makes the stores of a function. */
 export function makeContext<Name extends FunctionName, Services>(

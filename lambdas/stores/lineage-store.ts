@@ -25,6 +25,7 @@ import {
   table,
 } from '../contract/keys.ts';
 import { edgeRecord, nodeRecords, type StateRecord, stateRecord } from '../contract/records.ts';
+import { ConcurrentChange } from '../domain/errors.ts';
 
 type RecordType = keyof typeof nodeRecords;
 export type RecordOf<Type extends RecordType> = z.infer<(typeof nodeRecords)[Type]>;
@@ -177,7 +178,8 @@ export function lineageStore(
         if (!(error instanceof TransactionCanceledException)) throw error;
         const codes = (error.CancellationReasons ?? []).map((reason) => reason.Code);
         const conflicts = codes.flatMap((code, index) => (code === 'ConditionalCheckFailed' ? [index] : []));
-        // Throttling or another transaction on the same items: not a condition of ours, so the caller's retry decides.
+        if (codes.includes('TransactionConflict')) throw new ConcurrentChange('an item of the lineage table');
+        // Throttling, say: not a condition of ours, so Lambda's retry decides.
         if (conflicts.length === 0) throw error;
         return { written: false, conflicts };
       }

@@ -35,6 +35,7 @@ export function trainingGateway(client = new SageMakerClient({})) {
         end && {
           ...end,
           artifact: job.ModelArtifacts?.S3ModelArtifacts ?? '',
+          image: job.AlgorithmSpecification?.TrainingImage ?? '',
           billableSeconds: job.BillableTimeInSeconds ?? 0,
           trainingSeconds: phaseSeconds(job.SecondaryStatusTransitions, 'Training'),
           endedAt: job.TrainingEndTime ?? job.LastModifiedTime ?? new Date(),

@@ -1,0 +1,137 @@
+/** ModelApproved → the endpoint is created or updated, with a canary and alarms that roll it back. */
+import { DeploymentStarted, ModelApproved } from '../contract/events.ts';
+import { nodeId } from '../contract/keys.ts';
+import type { DeploymentRecord } from '../contract/records.ts';
+import type { ProjectSettings } from '../contract/settings.ts';
+import { type DeploymentRequests, deploymentRequests } from '../domain/deployment.ts';
+import { ConcurrentChange } from '../domain/errors.ts';
+import { type Context, eventHandler, type ParsedEvent } from '../runtime/event-handler.ts';
+import { projectNamed } from '../runtime/settings.ts';
+import { type EndpointGateway, endpointGateway } from '../stores/endpoint-gateway.ts';
+import { type EventPublisher, eventPublisher } from '../stores/event-publisher.ts';
+import { type LineageStore, lineageStore } from '../stores/lineage-store.ts';
+import { settleDeployment } from './settle-deployment.ts';
+
+interface Services {
+  readonly lineage: LineageStore;
+  readonly events: EventPublisher;
+  readonly sageMaker: EndpointGateway;
+  readonly places: { keyArn: string; captureBucket: string };
+  readonly roles: Readonly<Record<string, string>>;
+  readonly alarms: Readonly<Record<string, readonly string[]>>;
+}
+
+export const handler = eventHandler({
+  name: 'deploy-model',
+  consumes: [ModelApproved],
+  services: (environment): Services => ({
+    lineage: lineageStore(environment.TABLE_NAME),
+    events: eventPublisher(environment.EVENT_BUS_NAME),
+    sageMaker: endpointGateway(),
+    places: { keyArn: environment.DATA_KEY_ARN, captureBucket: environment.CAPTURE_BUCKET },
+    roles: environment.PROJECT_ROLES,
+    alarms: environment.ROLLBACK_ALARMS,
+  }),
+  handle: deployModel,
+});
+
+/**
+ * The record of the deployment goes through `requested` (wanted, SageMaker not asked yet) and `updating` (SageMaker took
+ * it); only an `updating` one is judged by what the endpoint does. An endpoint that is busy with another model leaves this
+ * one `requested`: whoever finishes the other publishes ModelApproved again.
+ */
+export async function deployModel(event: ParsedEvent<typeof ModelApproved>, context: Context<Services>): Promise<void> {
+  const { settings, services } = context;
+  const project = projectNamed(settings, event.detail.project);
+  const model = await services.lineage.require('model', project.name, event.detail.model);
+  const requests = deploymentRequests(project, model, {
+    ...services.places,
+    environment: settings.name,
+    roleArn: roleOf(services, project),
+    alarms: services.alarms[project.name] ?? [],
+  });
+  const deployment = await wanted(project, model.model, requests, context);
+  if (!deployment) return;
+  if (deployment.status === 'requested' && !(await ask(requests, services))) return;
+  if (deployment.status === 'requested') await markUpdating(project, deployment, services);
+  const told = await services.lineage.require('deployment', project.name, deployment.model);
+  await services.events.publish(DeploymentStarted, { ...told, project: project.name, at: told.startedAt ?? told.at });
+  // SageMaker may have finished before the record said `updating`, and its event found nothing to judge.
+  await settleDeployment(project.name, requests.endpoint, context);
+}
+
+/** Makes the model the wanted one; undefined when a newer model is wanted already (this event came late). */
+async function wanted(
+  project: ProjectSettings,
+  model: number,
+  requests: DeploymentRequests,
+  { services, now, log }: Context<Services>,
+): Promise<DeploymentRecord | undefined> {
+  const { lineage } = services;
+  const state = await lineage.state(project.name);
+  if (state.wanted !== undefined && state.wanted > model) {
+    log.info('a newer model is wanted', { project: project.name, model, wanted: state.wanted });
+    return undefined;
+  }
+  const present = await lineage.get('deployment', project.name, model);
+  if (present) return present;
+  const deployment: DeploymentRecord = {
+    model,
+    status: 'requested',
+    endpoint: requests.endpoint,
+    endpointConfig: requests.endpointConfig,
+    replaces: state.champion ?? null,
+    at: now().toISOString(),
+  };
+  const id = nodeId.build('deployment', project.name, model);
+  const edge = (relation: 'used' | 'wasInformedBy', to: string) =>
+    ({ kind: 'edge', from: id, relation, to, at: deployment.at }) as const;
+  const outcome = await lineage.write([
+    { kind: 'create', type: 'deployment', project: project.name, local: model, record: deployment, order: model },
+    edge('used', nodeId.build('model', project.name, model)),
+    edge('wasInformedBy', nodeId.build('decision', project.name, model)),
+    { kind: 'state', project: project.name, read: state, set: { wanted: model } },
+  ]);
+  if (!outcome.written) throw new ConcurrentChange(`deployment of ${project.name} model ${model}`);
+  return deployment;
+}
+
+/** @returns false when the endpoint is busy with another model. */
+async function ask(requests: DeploymentRequests, { sageMaker }: Services): Promise<boolean> {
+  await sageMaker.prepare(requests);
+  const present = await sageMaker.describe(requests.endpoint);
+  if (!present) {
+    await sageMaker.create(requests);
+    return true;
+  }
+  if (present.status === 'Failed') {
+    // SageMaker lets a failed endpoint only be deleted.
+    await sageMaker.delete(requests.endpoint);
+    throw new Error(`endpoint ${requests.endpoint} had failed and is being deleted; the retry creates it anew`);
+  }
+  if (present.endpointConfig === requests.endpointConfig || present.pendingConfig === requests.endpointConfig)
+    return true;
+  return sageMaker.update(requests);
+}
+
+async function markUpdating(
+  project: ProjectSettings,
+  deployment: DeploymentRecord,
+  { lineage }: Services,
+): Promise<void> {
+  // Not written: a repeat of this event was faster, and the record says `updating` or more.
+  await lineage.write([
+    {
+      kind: 'update',
+      id: nodeId.build('deployment', project.name, deployment.model),
+      set: { status: 'updating', startedAt: new Date().toISOString() },
+      expect: { status: ['requested'] },
+    },
+  ]);
+}
+
+function roleOf(services: Services, project: ProjectSettings): string {
+  const role = services.roles[project.name];
+  if (!role) throw new Error(`PROJECT_ROLES has no role of ${project.name}: deploy the stacks again`);
+  return role;
+}

@@ -1,0 +1,137 @@
+/** ModelEvaluated, ApprovalGiven → a decision with its reasons. Nothing reaches an endpoint without one. */
+import {
+  ApprovalGiven,
+  ApprovalRequested,
+  ModelApproved,
+  ModelEvaluated,
+  ModelRejected,
+  ModelTrained,
+} from '../contract/events.ts';
+import { nodeId } from '../contract/keys.ts';
+import { metrics } from '../contract/metrics.ts';
+import type { ModelRecord } from '../contract/records.ts';
+import type { ProjectSettings } from '../contract/settings.ts';
+import { ConcurrentChange } from '../domain/errors.ts';
+import { judgeCandidate as judge } from '../domain/gate/judge.ts';
+import { type Context, eventHandler, type ParsedEvent } from '../runtime/event-handler.ts';
+import { projectNamed } from '../runtime/settings.ts';
+import { type EventPublisher, eventPublisher } from '../stores/event-publisher.ts';
+import { type LineageStore, lineageStore, type RecordOf } from '../stores/lineage-store.ts';
+
+type Events = ParsedEvent<typeof ModelEvaluated | typeof ApprovalGiven>;
+type Decision = RecordOf<'decision'>;
+interface Services {
+  readonly lineage: LineageStore;
+  readonly events: EventPublisher;
+}
+
+/** Who decides when no person does. */
+const GATE = 'gate';
+
+export const handler = eventHandler({
+  name: 'judge-candidate',
+  consumes: [ModelEvaluated, ApprovalGiven],
+  services: (environment): Services => ({
+    lineage: lineageStore(environment.TABLE_NAME),
+    events: eventPublisher(environment.EVENT_BUS_NAME),
+  }),
+  handle: judgeCandidate,
+});
+
+export async function judgeCandidate(event: Events, context: Context<Services>): Promise<void> {
+  const project = projectNamed(context.settings, event.detail.project);
+  const model = await context.services.lineage.require('model', project.name, event.detail.model);
+  if (event.type === 'ApprovalGiven') return approve(project, model, event.detail, context);
+  if (model.status !== 'evaluated') return announceAgain(project, model, context.services);
+  // A newer evaluation of the same model is under judgement; this event is of an older one.
+  if (model.evaluationJob !== event.detail.jobName) return;
+  await decide(project, model, event.detail.jobName, context);
+}
+
+async function decide(project: ProjectSettings, model: ModelRecord, jobName: string, context: Context<Services>) {
+  const { lineage, events } = context.services;
+  const { evaluation, champion } = await lineage.require('evaluation', project.name, jobName);
+  if (!evaluation) throw new Error(`evaluation ${jobName} is told of, but has no result`);
+  const { champion: inService } = await lineage.state(project.name);
+  // The champion changed while the candidate was evaluated: the comparison is with the wrong model, so it is made anew.
+  if ((inService ?? null) !== champion) return events.publish(ModelTrained, { ...model, project: project.name });
+
+  const judged = judge({ evaluation, settings: project.gate, candidate: model.model, champion });
+  const decision: Decision = {
+    model: model.model,
+    decision: judged.decision,
+    decidedBy: GATE,
+    reasons: judged.reasons.map((reason) => reason.text),
+    at: context.now().toISOString(),
+  };
+  await record(project, decision, decisionKey(model.model), 'evaluated', context);
+  await announce(project, decision, events);
+}
+
+async function approve(
+  project: ProjectSettings,
+  model: ModelRecord,
+  answer: ParsedEvent<typeof ApprovalGiven>['detail'],
+  context: Context<Services>,
+) {
+  const { services, log } = context;
+  if (model.status !== 'awaiting-approval') {
+    const given = await services.lineage.get('decision', project.name, approvalKey(model.model));
+    if (given) return announce(project, given, services.events);
+    return log.warn('an approval came for a model that awaits none', { model: model.model, status: model.status });
+  }
+  const decision: Decision = {
+    model: model.model,
+    decision: answer.decision,
+    decidedBy: answer.decidedBy,
+    reasons: [answer.reason],
+    at: answer.at,
+  };
+  await record(project, decision, approvalKey(model.model), 'awaiting-approval', context);
+  await announce(project, decision, services.events);
+}
+
+const decisionKey = (model: number): string => `${model}`;
+const approvalKey = (model: number): string => `${model}-approval`;
+const statusAfter = { approve: 'approved', reject: 'rejected', ask: 'awaiting-approval' } as const;
+
+async function record(
+  project: ProjectSettings,
+  decision: Decision,
+  local: string,
+  expected: ModelRecord['status'],
+  { services, metrics: recorder }: Context<Services>,
+) {
+  const id = nodeId.build('decision', project.name, local);
+  const modelId = nodeId.build('model', project.name, decision.model);
+  const agent = nodeId.build('agent', project.name, decision.decidedBy);
+  const outcome = await services.lineage.write([
+    { kind: 'create', type: 'decision', project: project.name, local, record: decision },
+    { kind: 'edge', from: id, relation: 'used', to: modelId, at: decision.at },
+    { kind: 'mention', id: agent, at: decision.at },
+    { kind: 'edge', from: id, relation: 'wasAssociatedWith', to: agent, at: decision.at },
+    { kind: 'update', id: modelId, set: { status: statusAfter[decision.decision] }, expect: { status: [expected] } },
+  ]);
+  if (!outcome.written) throw new ConcurrentChange(id);
+  if (decision.decision !== 'ask')
+    recorder.record(project.name, metrics.candidateRejected, decision.decision === 'reject' ? 1 : 0);
+}
+
+async function announceAgain(project: ProjectSettings, model: ModelRecord, { lineage, events }: Services) {
+  const decision =
+    (await lineage.get('decision', project.name, approvalKey(model.model))) ??
+    (await lineage.get('decision', project.name, decisionKey(model.model)));
+  if (decision) await announce(project, decision, events);
+}
+
+async function announce(project: ProjectSettings, decision: Decision, events: EventPublisher): Promise<void> {
+  const detail = { ...decision, project: project.name };
+  switch (decision.decision) {
+    case 'approve':
+      return events.publish(ModelApproved, detail);
+    case 'reject':
+      return events.publish(ModelRejected, detail);
+    case 'ask':
+      return events.publish(ApprovalRequested, detail);
+  }
+}

@@ -1,0 +1,120 @@
+/** What deploy-model and finish-deployment share: takes the wanted deployment as far as the endpoint has come. */
+import { DeploymentRolledBack, ModelApproved, ModelDeployed } from '../contract/events.ts';
+import { nodeId } from '../contract/keys.ts';
+import { metrics } from '../contract/metrics.ts';
+import type { DeploymentRecord, StateRecord } from '../contract/records.ts';
+import { judgeDeployment } from '../domain/deployment.ts';
+import { ConcurrentChange } from '../domain/errors.ts';
+import type { Context } from '../runtime/event-handler.ts';
+import type { EndpointGateway } from '../stores/endpoint-gateway.ts';
+import type { EventPublisher } from '../stores/event-publisher.ts';
+import type { LineageStore } from '../stores/lineage-store.ts';
+
+interface Services {
+  readonly lineage: LineageStore;
+  readonly events: EventPublisher;
+  readonly sageMaker: Pick<EndpointGateway, 'describe'>;
+}
+
+export async function settleDeployment(project: string, endpoint: string, context: Context<Services>): Promise<void> {
+  const { lineage, sageMaker, events } = context.services;
+  const deployments = await lineage.newest('deployment', project, RECENT);
+  const updating = deployments.find((each) => each.status === 'updating');
+  if (updating) {
+    const state = await sageMaker.describe(endpoint);
+    const verdict = state ? judgeDeployment(updating, state) : GONE;
+    if (verdict.verdict === 'in-progress') return;
+    await settle(project, updating, verdict, context);
+  } else {
+    const last = deployments.find((each) => each.status === 'deployed' || each.status === 'rolled-back');
+    if (last) await announce(project, last, await lineage.state(project), events);
+  }
+  await startNext(project, deployments, context);
+}
+
+/** Deployments that can be under way at once: the one SageMaker works on, and those that wait behind it. */
+const RECENT = 10;
+const GONE = { verdict: 'rolled-back', servesOld: false, reason: 'the endpoint was deleted' } as const;
+
+async function settle(
+  project: string,
+  deployment: DeploymentRecord,
+  verdict: { verdict: 'deployed' } | { verdict: 'rolled-back'; reason: string; servesOld: boolean },
+  { services, now, metrics: recorder }: Context<Services>,
+): Promise<void> {
+  const state = await services.lineage.state(project);
+  const at = now().toISOString();
+  const deployed = verdict.verdict === 'deployed';
+  const ended: DeploymentRecord = {
+    ...deployment,
+    status: verdict.verdict,
+    endedAt: at,
+    ...(verdict.verdict === 'rolled-back' && { failure: verdict.reason }),
+  };
+  const id = nodeId.build('deployment', project, deployment.model);
+  const endpointId = nodeId.build('endpoint', project, deployment.endpoint);
+  const change: Partial<StateRecord> = deployed ? { champion: deployment.model } : {};
+  const outcome = await services.lineage.write([
+    {
+      kind: 'update',
+      id,
+      set: { status: ended.status, endedAt: at, failure: ended.failure },
+      expect: { status: ['updating'] },
+    },
+    {
+      kind: 'state',
+      project,
+      read: state,
+      set: change,
+      ...(deployed
+        ? { unset: ['driftedModel'] as const }
+        : state.wanted === deployment.model
+          ? wantedNoMore(state, verdict)
+          : {}),
+    },
+    ...(deployed
+      ? ([
+          { kind: 'mention', id: endpointId, at },
+          { kind: 'edge', from: endpointId, relation: 'wasGeneratedBy', to: id, at },
+        ] as const)
+      : []),
+  ]);
+  if (!outcome.written) throw new ConcurrentChange(id);
+  recorder.record(project, metrics.deploymentRolledBack, deployed ? 0 : 1);
+  await announce(project, ended, { ...state, ...change }, services.events);
+}
+
+/** A model that was rolled back is wanted no more, and an endpoint that serves nothing has no champion. */
+function wantedNoMore(state: StateRecord, verdict: { verdict: string; servesOld?: boolean }) {
+  return {
+    unset:
+      verdict.servesOld && state.champion !== undefined ? (['wanted'] as const) : (['wanted', 'champion'] as const),
+  };
+}
+
+async function announce(project: string, deployment: DeploymentRecord, state: StateRecord, events: EventPublisher) {
+  const { model, endpoint, replaces } = deployment;
+  const at = deployment.endedAt ?? deployment.at;
+  if (deployment.status === 'deployed') {
+    await events.publish(ModelDeployed, { project, at, model, endpoint, replaces });
+  } else {
+    await events.publish(DeploymentRolledBack, {
+      project,
+      at,
+      model,
+      endpoint,
+      inService: state.champion ?? null,
+      reason: deployment.failure ?? 'no reason recorded',
+    });
+  }
+}
+
+/** A model that was approved while SageMaker was busy with another one. */
+async function startNext(project: string, deployments: readonly DeploymentRecord[], { services }: Context<Services>) {
+  const next = deployments.find((each) => each.status === 'requested');
+  if (!next) return;
+  const decision =
+    (await services.lineage.get('decision', project, `${next.model}-approval`)) ??
+    (await services.lineage.require('decision', project, next.model));
+  await services.events.publish(ModelApproved, { ...decision, project });
+}
