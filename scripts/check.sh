@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# Everything that a machine can say about the source, in one go; --fix repairs what can be repaired.
+# Each failing check is named at the end.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+ruff=.flywheel/venv/cloud/bin/ruff
+
+if [ "${1-}" = --fix ]; then
+  biome check --write .
+  $ruff check --quiet --fix .
+  $ruff format --quiet .
+  exit
+fi
+
+failed=()
+check() {
+  "$@" || failed+=("$*")
+}
+check tsc
+check biome check --error-on-warnings .
+check knip
+check $ruff check --quiet .
+check $ruff format --quiet --check .
+
+if [ "${#failed[@]}" -gt 0 ]; then
+  printf 'FAILED: %s\n' "${failed[@]}" >&2
+  exit 1
+fi
