@@ -1,0 +1,70 @@
+/** One installation of Flywheel: its environments and its projects, checked as a whole. */
+import { type EnvironmentBase, type EnvironmentInput, parseEnvironment } from './environments.ts';
+import { type ProjectSettingsWithoutCode, parseProject } from './parse-project.ts';
+import { ConfigurationError, type Problem, show } from './problems.ts';
+import type { ProjectDefinition } from './project-input.ts';
+
+export interface FlywheelInput {
+  readonly environments: Readonly<Record<string, EnvironmentInput>>;
+  readonly projects: readonly ProjectDefinition[];
+}
+
+/** An environment with every default filled in, and its projects as they are to run there. */
+export type Environment = EnvironmentBase & { readonly projects: readonly ProjectSettingsWithoutCode[] };
+
+export interface Flywheel {
+  readonly environments: readonly Environment[];
+}
+
+/** @throws ConfigurationError that lists every mistake of every environment and project. */
+export function defineFlywheel(input: FlywheelInput): Flywheel {
+  const problems: Problem[] = [];
+  const projects = input.projects.flatMap((definition, position) => {
+    const parsed = parseDefinition(definition, position);
+    if ('name' in parsed) return [parsed];
+    problems.push(...parsed);
+    return [];
+  });
+  problems.push(...repeatedNames(projects));
+
+  const environments = Object.entries(input.environments).flatMap(([name, environment]) => {
+    const parsed = parseEnvironment(name, environment);
+    if ('name' in parsed) return [{ ...parsed, projects: projects.map((each) => withApproval(each, parsed)) }];
+    problems.push(...parsed);
+    return [];
+  });
+  if (Object.keys(input.environments).length === 0)
+    problems.push({
+      at: 'environments',
+      path: '',
+      message: 'got none, expected at least one, for example { dev: {} }',
+    });
+
+  if (problems.length > 0) throw new ConfigurationError(problems);
+  return { environments };
+}
+
+function parseDefinition({ input, folder }: ProjectDefinition, position: number) {
+  const at = `projects/${folder ?? input.name ?? position}`;
+  const parsed = parseProject(input, at);
+  if ('name' in parsed && folder !== undefined && parsed.name !== folder)
+    return [
+      { at, path: 'name', message: `got ${show(parsed.name)}, expected the name of its folder, ${show(folder)}` },
+    ];
+  return parsed;
+}
+
+function repeatedNames(projects: readonly ProjectSettingsWithoutCode[]): Problem[] {
+  const names = projects.map((project) => project.name);
+  const repeated = new Set(names.filter((name, position) => names.indexOf(name) !== position));
+  return [...repeated].map((name) => ({
+    at: `projects/${name}`,
+    path: 'name',
+    message: `got ${show(name)} for two projects, expected a name of its own for each`,
+  }));
+}
+
+/** The stricter of what project and environment ask for. */
+function withApproval(project: ProjectSettingsWithoutCode, { approval }: EnvironmentBase): ProjectSettingsWithoutCode {
+  return approval === 'manual' ? { ...project, gate: { ...project.gate, approval } } : project;
+}

@@ -1,0 +1,158 @@
+/** From what a user wrote to complete settings: shapes and defaults here, relations between fields in `check-project.ts`. */
+import * as z from 'zod';
+import {
+  algorithmSettings,
+  columnRoles,
+  columnTypes,
+  gateSettings,
+  metricNames,
+  monitoringSettings,
+  objectives,
+  projectName,
+  projectSettings,
+  qualitySettings,
+  servingSettings,
+  trainingSettings,
+  trigger,
+  uploadFormats,
+} from '../../lambdas/contract/settings.ts';
+import { checkProject } from './check-project.ts';
+import { duration, hours, minutes } from './duration.ts';
+import { type Problem, problemsOf } from './problems.ts';
+import type { ProjectInput } from './project-input.ts';
+import { onDemand, onDrift, onUpload, xgboost } from './training.ts';
+
+const settingsWithoutCode = projectSettings.omit({ code: true });
+/** Settings before the code archive has been made: its hash is added when the bundles are. */
+export type ProjectSettingsWithoutCode = z.infer<typeof settingsWithoutCode>;
+
+const defaultMetric = { binary: 'auc', multiclass: 'accuracy', regression: 'rmse' } as const;
+const metric = z.enum([...metricNames.binary, ...metricNames.multiclass, ...metricNames.regression]);
+const training = trainingSettings.shape;
+const serving = servingSettings.shape;
+const monitoring = monitoringSettings.shape;
+const quality = qualitySettings.shape;
+const slice = gateSettings.shape.slices.element.shape;
+
+const column = z.strictObject({
+  role: z.enum(columnRoles),
+  type: z.enum(columnTypes),
+  nullable: z.boolean().default(false),
+  min: z.number().optional(),
+  max: z.number().optional(),
+  values: z.array(z.string()).readonly().optional(),
+  pii: z.boolean().default(false),
+});
+
+const projectSchema = z.strictObject({
+  name: projectName,
+  problem: z.strictObject({
+    objective: z.enum(objectives),
+    decision: z.string().default(''),
+    limits: z.string().default(''),
+  }),
+  data: z.strictObject({
+    format: z.enum(uploadFormats).default('csv'),
+    mode: z.enum(['append', 'snapshot']).default('append'),
+    commit: z.enum(['object', 'marker']).default('object'),
+    columns: z.record(z.string(), column),
+    quality: z
+      .strictObject({
+        maximumBadRowShare: quality.maximumBadRowShare.default(0),
+        minimumRows: quality.minimumRows.default(1),
+      })
+      .prefault({}),
+  }),
+  training: z
+    .strictObject({
+      triggers: z.array(trigger).readonly().default([onUpload(), onDrift(), onDemand()]),
+      window: training.window,
+      holdOut: training.holdOut.default(0.2),
+      algorithm: algorithmSettings.default(() => algorithmSettings.parse(xgboost())),
+      instances: z.array(instanceType()).min(1).readonly().default(['ml.g5.xlarge', 'ml.g4dn.xlarge', 'ml.m5.xlarge']),
+      volumeGiB: training.volumeGiB.default(30),
+      spot: training.spot.default(true),
+      maximumRuntime: duration({ atLeast: minutes(1) }).prefault(hours(1)),
+      maximumWait: duration({ atLeast: minutes(1) }).optional(),
+      cooldown: duration().prefault(minutes(0)),
+      budgetHoursPerMonth: training.budgetHoursPerMonth.default(20),
+      seed: training.seed.default(2013),
+    })
+    .prefault({}),
+  gate: z
+    .strictObject({
+      metric: metric.optional(),
+      limits: z.partialRecord(metric, z.number()).default({}),
+      beatChampionBy: z.number().default(0),
+      slices: z
+        .array(
+          z.strictObject({
+            column: slice.column,
+            maximumLoss: slice.maximumLoss.default(0.05),
+            minimumRows: slice.minimumRows.default(200),
+          }),
+        )
+        .readonly()
+        .default([]),
+      approval: z.enum(['automatic', 'manual']).default('automatic'),
+    })
+    .prefault({}),
+  serving: z
+    .strictObject({
+      instance: instanceType().default('ml.m5.large'),
+      instanceCount: serving.instanceCount.default(2),
+      canary: z
+        .strictObject({
+          percent: serving.canary.shape.percent.default(10),
+          bake: duration({ atMost: hours(1) }).prefault(minutes(5)),
+        })
+        .prefault({}),
+      maximumRows: serving.maximumRows.default(500),
+    })
+    .prefault({}),
+  monitoring: z
+    .strictObject({
+      capturePercent: monitoring.capturePercent.default(100),
+      window: duration({ atLeast: minutes(1) }).prefault(hours(24)),
+      minimumRows: monitoring.minimumRows.default(500),
+      psi: monitoring.psi.default(0.2),
+      consecutive: monitoring.consecutive.default(2),
+      onDrift: monitoring.onDrift.default('retrain'),
+    })
+    .prefault({}),
+});
+
+/** @returns the settings with every default filled in, or all that is wrong. */
+export function parseProject(input: ProjectInput, at: string): ProjectSettingsWithoutCode | readonly Problem[] {
+  // Does not compile when the type that users see and the schema that checks it differ.
+  const given: z.input<typeof projectSchema> = input;
+  const parsed = projectSchema.safeParse(given, { reportInput: true });
+  if (!parsed.success) return problemsOf(parsed.error, at);
+  const settings = settingsOf(parsed.data);
+  const problems = checkProject(settings);
+  return problems.length > 0 ? problems.map((problem) => ({ ...problem, at })) : settings;
+}
+
+function settingsOf(project: z.output<typeof projectSchema>): ProjectSettingsWithoutCode {
+  const { problem, training, gate, serving, monitoring, ...rest } = project;
+  const { maximumRuntime, maximumWait, cooldown, ...restOfTraining } = training;
+  const { window, ...restOfMonitoring } = monitoring;
+  return settingsWithoutCode.parse({
+    ...rest,
+    problem,
+    training: {
+      ...restOfTraining,
+      maximumRuntimeSeconds: maximumRuntime,
+      maximumWaitSeconds: maximumWait ?? maximumRuntime + hours(1).seconds,
+      cooldownSeconds: cooldown,
+    },
+    gate: { ...gate, metric: gate.metric ?? defaultMetric[problem.objective] },
+    serving: { ...serving, canary: { percent: serving.canary.percent, bakeSeconds: serving.canary.bake } },
+    monitoring: { ...restOfMonitoring, windowSeconds: window },
+  });
+}
+
+/** SageMaker's spelling, `ml.g5.xlarge`; which types a region has is SageMaker's to say. */
+function instanceType() {
+  return z.string().regex(/^ml\.[a-z0-9-]+\.[a-z0-9]+$/, "expected a SageMaker instance type such as 'ml.m5.large'");
+}
