@@ -13,7 +13,6 @@ import {
   kolmogorovSmirnov,
   populationStabilityIndex,
   psiBound,
-  psiTerms,
   share,
   total,
   wassersteinDistance,
@@ -208,17 +207,23 @@ function describeStable({ features, prediction }: Measured, policy: DriftPolicy)
 }
 
 function describeLargestMove(bins: FeatureBins, now: BinCounts): string {
+  const labels = binLabels(bins);
   const before = baselineCounts(bins);
-  const terms = psiTerms(before, now);
-  const bin = terms.indexOf(Math.max(...terms));
-  const [was, is] = [share(before[bin] ?? 0, total(before)), share(now[bin] ?? 0, total(now))];
-  return `${binLabels(bins)[bin] ?? 'a bin'} ${is < was ? 'fell' : 'rose'} from ${percent(was)} to ${percent(is)} of rows`;
+  const [rowsBefore, rowsNow] = [total(before), total(now)];
+  const moves = before.map((count, bin) => {
+    const [was, is] = [share(count, rowsBefore), share(now[bin] ?? 0, rowsNow)];
+    return {
+      size: Math.abs(is - was),
+      text: `${labels[bin]} ${is < was ? 'fell' : 'rose'} from ${percent(was)} to ${percent(is)} of rows`,
+    };
+  });
+  return moves.reduce((a, b) => (b.size > a.size ? b : a)).text;
 }
 
 /** A name for each entry of a feature's vector, for a person. */
 export function binLabels(bins: FeatureBins): string[] {
   if (bins.kind === 'categorical') return [...bins.values, 'other values', 'missing'];
-  const edges = bins.edges.map(plain);
+  const edges = shorten(bins.edges);
   if (edges.length === 0) return ['all values', 'missing'];
   const inner = edges.slice(1).map((edge, index) => `${edges[index]} to ${edge}`);
   return [`up to ${edges[0]}`, ...inner, `over ${edges.at(-1)}`, 'missing'];
@@ -237,7 +242,11 @@ export function decimals(value: number): string {
   return value > 0 && value < 0.001 ? 'under 0.001' : String(Number(value.toFixed(3)));
 }
 
-/** An edge as a person writes it: five significant digits at most, no exponent where it can be helped. */
-function plain(edge: number): string {
-  return String(Number(edge.toPrecision(5)));
+/** Edges as a person writes them: as few significant digits as keep them apart, three at least. */
+function shorten(edges: readonly number[]): string[] {
+  for (let digits = 3; digits < 17; digits++) {
+    const texts = edges.map((edge) => String(Number(edge.toPrecision(digits))));
+    if (new Set(texts).size === edges.length) return texts;
+  }
+  return edges.map(String);
 }

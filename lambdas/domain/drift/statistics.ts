@@ -14,22 +14,15 @@ type Bins = readonly number[];
  * empty bin gives a large and finite term. Bins that are empty on both sides are left out. 0 when a sample is empty.
  */
 export function populationStabilityIndex(before: Bins, now: Bins): number {
-  return psiTerms(before, now).reduce((sum, term) => sum + term, 0);
-}
-
-/** The terms of `populationStabilityIndex`, one a bin, none negative: which bin moved. */
-export function psiTerms(before: Bins, now: Bins): number[] {
-  const pairs = align(before, now);
-  const occupied = pairs.filter(([a, b]) => a + b > 0).length;
-  const rowsBefore = total(before) + occupied * HALF_ROW;
-  const rowsNow = total(now) + occupied * HALF_ROW;
-  if (total(before) === 0 || total(now) === 0) return pairs.map(() => 0);
-  return pairs.map(([a, b]) => {
-    if (a + b === 0) return 0;
+  if (total(before) === 0 || total(now) === 0) return 0;
+  const occupied = align(before, now).filter(([a, b]) => a + b > 0);
+  const rowsBefore = total(before) + occupied.length * HALF_ROW;
+  const rowsNow = total(now) + occupied.length * HALF_ROW;
+  return occupied.reduce((sum, [a, b]) => {
     const p = (a + HALF_ROW) / rowsBefore;
     const q = (b + HALF_ROW) / rowsNow;
-    return (q - p) * Math.log(q / p);
-  });
+    return sum + (q - p) * Math.log(q / p);
+  }, 0);
 }
 
 /**

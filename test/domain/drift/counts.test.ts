@@ -71,18 +71,18 @@ describe('countRows', () => {
 
   it('agrees with the number of edges below the value, for any value', () => {
     forAll(fc.double({ noNaN: true }), (value) => {
-        const [counts = []] = countRows(flights, [{ temperature: value }], [0]).features;
-        expect(counts.indexOf(1)).toBe([0, 10, 20].filter((edge) => edge < value).length);
-      });
+      const [counts = []] = countRows(flights, [{ temperature: value }], [0]).features;
+      expect(counts.indexOf(1)).toBe([0, 10, 20].filter((edge) => edge < value).length);
+    });
   });
 
   it('counts every row once in every feature, and every prediction', () => {
     forAll(traffic, (sample) => {
-        const counts = count(sample);
-        for (const vector of [...counts.features, counts.prediction]) {
-          expect(vector.reduce((sum, entry) => sum + entry, 0)).toBe(sample.rows.length);
-        }
-      });
+      const counts = count(sample);
+      for (const vector of [...counts.features, counts.prediction]) {
+        expect(vector.reduce((sum, entry) => sum + entry, 0)).toBe(sample.rows.length);
+      }
+    });
   });
 
   it('counts labels of a multiclass model, unlisted ones as other', () => {
@@ -112,19 +112,20 @@ describe('mergeCounts', () => {
 
   it('is commutative, associative, and neutral with no rows', () => {
     forAll(three, ([baseline, a, b, c]) => {
-        expect(mergeCounts(a, b)).toEqual(mergeCounts(b, a));
-        expect(mergeCounts(mergeCounts(a, b), c)).toEqual(mergeCounts(a, mergeCounts(b, c)));
-        expect(mergeCounts(a, emptyCounts(baseline))).toEqual(a);
-      });
+      expect(mergeCounts(a, b)).toEqual(mergeCounts(b, a));
+      expect(mergeCounts(mergeCounts(a, b), c)).toEqual(mergeCounts(a, mergeCounts(b, c)));
+      expect(mergeCounts(a, emptyCounts(baseline))).toEqual(a);
+    });
   });
 
   it('of two files is the count of both files as one, wherever they are cut', () => {
     forAll(fc.tuple(traffic, fc.nat(20)), ([{ baseline, rows }, cut]) => {
-        const parts = mergeCounts(
-          count({ baseline, rows: rows.slice(0, cut) }),
-          count({ baseline, rows: rows.slice(cut) });
-        expect(parts).toEqual(count({ baseline, rows }));
-      });
+      const parts = mergeCounts(
+        count({ baseline, rows: rows.slice(0, cut) }),
+        count({ baseline, rows: rows.slice(cut) }),
+      );
+      expect(parts).toEqual(count({ baseline, rows }));
+    });
   });
 
   it('refuses counts in other bins, even when there are as many', () => {
@@ -139,10 +140,11 @@ describe('mergeCounts', () => {
 describe('encodeCounts', () => {
   it('is undone by decodeCounts', () => {
     forAll(
-        anyBaseline.chain((baseline) => fc.tuple(fc.constant(baseline), anyCounts(baseline))),
-        ([baseline, counts]) => {
-          expect(decodeCounts(baseline, encodeCounts(counts))).toEqual(counts);
-        });
+      anyBaseline.chain((baseline) => fc.tuple(fc.constant(baseline), anyCounts(baseline))),
+      ([baseline, counts]) => {
+        expect(decodeCounts(baseline, encodeCounts(counts))).toEqual(counts);
+      },
+    );
   });
 
   it('stays under 8 kB for 100 features of 10 bins and millions of rows', () => {
@@ -164,9 +166,9 @@ describe('encodeCounts', () => {
 
 it('baselineCounts has the length and order of a count', () => {
   forAll(anyBaseline, (baseline) => {
-      const lengths = emptyCounts(baseline).features.map((counts) => counts.length);
-      expect(baseline.features.map((bins) => baselineCounts(bins).length)).toEqual(lengths);
-    });
+    const lengths = emptyCounts(baseline).features.map((counts) => counts.length);
+    expect(baseline.features.map((bins) => baselineCounts(bins).length)).toEqual(lengths);
+  });
   expect(flights.features.map(baselineCounts)).toEqual([
     [4, 3, 2, 1, 1],
     [6, 4, 1, 0],

@@ -1,0 +1,151 @@
+/**
+ * SageMaker's data capture: JSON Lines, one invocation a line, input and output as the endpoint saw them.
+ * https://docs.aws.amazon.com/sagemaker/latest/dg/model-monitor-data-capture-endpoint.html
+ */
+import * as z from 'zod';
+import { invocationResponse } from '../../contract/model-files.ts';
+import type { Row } from './counts.ts';
+
+export type CapturedPrediction = z.infer<typeof invocationResponse>['predictions'][number];
+
+/** One invocation: as many predictions as rows, at least one. */
+export interface CapturedRequest {
+  /** Line in the file, from 1. */
+  readonly line: number;
+  readonly rows: readonly Row[];
+  readonly predictions: readonly CapturedPrediction[];
+  /** `flights/3`. */
+  readonly modelVersion: string;
+  /** The caller's inference id, or SageMaker's event id where the caller sent none: ground truth joins on it. */
+  readonly inferenceId: string;
+  /** ISO 8601, UTC. */
+  readonly time: string;
+}
+
+export interface Capture {
+  readonly requests: readonly CapturedRequest[];
+  /** Lines that could not be read. The reason never holds captured data. */
+  readonly broken: readonly { readonly line: number; readonly reason: string }[];
+}
+
+/**
+ * Reads a capture file. The input is `{"instances": [{column: value}]}` or CSV with a header; the output is an
+ * `invocationResponse`. A line that cannot be read is reported and the others are kept; blank lines are skipped.
+ */
+export function parseCapture(text: string): Capture {
+  const requests: CapturedRequest[] = [];
+  const broken: { line: number; reason: string }[] = [];
+  text.split('\n').forEach((content, index) => {
+    if (content.trim() === '') return;
+    const line = index + 1;
+    try {
+      requests.push({ line, ...parseLine(content) });
+    } catch (error) {
+      if (!(error instanceof BrokenLine)) throw error;
+      broken.push({ line, reason: error.message });
+    }
+  });
+  return { requests, broken };
+}
+
+/** A reason why one line cannot be read, in words that hold no captured data. */
+class BrokenLine extends Error {}
+
+const payload = z.object({
+  data: z.string(),
+  encoding: z.enum(['CSV', 'JSON', 'BASE64']),
+  observedContentType: z.string().optional(),
+});
+
+const captureLine = z.object({
+  captureData: z.object({ endpointInput: payload, endpointOutput: payload }),
+  eventMetadata: z.object({
+    eventId: z.string().min(1),
+    inferenceId: z.string().min(1).optional(),
+    inferenceTime: z.iso.datetime(),
+  }),
+});
+
+const instances = z.object({ instances: z.array(z.record(z.string(), z.unknown())).min(1) });
+
+function parseLine(content: string): Omit<CapturedRequest, 'line'> {
+  const { captureData, eventMetadata } = check(captureLine, parseJson(content, 'the line'), 'the line');
+  const rows = parseRows(captureData.endpointInput);
+  const output = parseJson(decode(captureData.endpointOutput, 'endpointOutput'), 'endpointOutput');
+  const { predictions, modelVersion } = check(invocationResponse, output, 'endpointOutput');
+  if (predictions.length !== rows.length) {
+    throw new BrokenLine(
+      `${rows.length} rows in endpointInput, but ${predictions.length} predictions in endpointOutput`,
+    );
+  }
+  const { inferenceId, eventId, inferenceTime } = eventMetadata;
+  return { rows, predictions, modelVersion, inferenceId: inferenceId ?? eventId, time: inferenceTime };
+}
+
+function parseRows(input: z.infer<typeof payload>): Row[] {
+  const text = decode(input, 'endpointInput');
+  const isCsv = input.encoding === 'CSV' || (input.observedContentType ?? '').toLowerCase().startsWith('text/csv');
+  return isCsv ? parseCsv(text) : check(instances, parseJson(text, 'endpointInput'), 'endpointInput').instances;
+}
+
+/** SageMaker captures as base64 what is of neither content type that the capture config lists. */
+function decode({ data, encoding }: z.infer<typeof payload>, part: string): string {
+  if (encoding !== 'BASE64') return data;
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.from(data, 'base64'));
+  } catch (error) {
+    if (error instanceof TypeError) throw new BrokenLine(`${part} is not UTF-8 text in base64`);
+    throw error;
+  }
+}
+
+function parseJson(text: string, part: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    // The engine's message quotes the text, which may be personal.
+    if (error instanceof SyntaxError) throw new BrokenLine(`${part} is not JSON`);
+    throw error;
+  }
+}
+
+function check<T>(schema: z.ZodType<T>, value: unknown, part: string): T {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  const where = issue && issue.path.length > 0 ? ` at ${issue.path.slice(0, 4).join('.')}` : '';
+  throw new BrokenLine(`${part} has another shape${where}: ${issue?.message ?? 'unreadable'}`);
+}
+
+/** CSV with a header (RFC 4180): every row a record of text. */
+function parseCsv(text: string): Row[] {
+  const [header, ...records] = splitCsv(text.replace(/^\uFEFF/, ''));
+  if (!header || records.length === 0) throw new BrokenLine('endpointInput is CSV without a header and a row');
+  return records.map((record, index) => {
+    if (record.length !== header.length) {
+      throw new BrokenLine(
+        `endpointInput: CSV row ${index + 1} has ${record.length} fields, the header has ${header.length}`,
+      );
+    }
+    return Object.fromEntries(header.map((column, field) => [column, record[field]]));
+  });
+}
+
+/**
+ * Records of fields. One token is a field, quoted or plain, with the separator that ends it; a quoted field doubles its
+ * quotes. A line end at the end of the text begins no record.
+ */
+function splitCsv(text: string): string[][] {
+  const records: string[][] = [];
+  let record: string[] = [];
+  const token = /(?:"((?:[^"]|"")*)"|([^",\r\n]*))(,|\r?\n|$)/y;
+  while (token.lastIndex < text.length || record.length > 0) {
+    const match = token.exec(text);
+    if (!match) throw new BrokenLine('endpointInput is CSV with a stray quote');
+    record.push(match[1] === undefined ? (match[2] ?? '') : match[1].replaceAll('""', '"'));
+    if (match[3] === ',') continue;
+    if (record.length > 1 || record[0] !== '') records.push(record);
+    record = [];
+  }
+  return records;
+}
