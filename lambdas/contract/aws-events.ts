@@ -45,3 +45,16 @@ export const endpointDeploymentStateChange = {
   detailType: 'SageMaker Endpoint Deployment State Change',
   detail: z.object({ EndpointName: z.string(), EndpointStatus: z.string() }),
 } as const;
+
+/** What EventBridge Scheduler sends: the construct passes `{id: <aws.scheduler.execution-id>, source, 'detail-type', detail: {}}` as the input. */
+export const driftMeasurementDue = {
+  source: 'flywheel.schedule',
+  detailType: 'DriftMeasurementDue',
+  detail: z.object({}),
+} as const;
+
+export const reconciliationDue = {
+  source: 'flywheel.schedule',
+  detailType: 'ReconciliationDue',
+  detail: z.object({}),
+} as const;
