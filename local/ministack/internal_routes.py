@@ -1,4 +1,4 @@
-"""Routes under /_flywheel/ that SageMaker local and the lifecycle commands call: events, authorize, signing-key, health.
+"""Routes under /_flywheel/ for SageMaker local and the lifecycle commands: events, authorize, signing-key, health.
 
 They hand out secrets of test credentials and publish AWS events, so they answer programs on this machine only: the
 server listens on loopback, and a request that a web page could have sent (an Origin, or a Host that is not loopback)

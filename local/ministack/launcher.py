@@ -89,12 +89,11 @@ def serve(options: argparse.Namespace) -> None:
     if found != MINISTACK_VERSION:
         sys.exit(f"ministack {found} is installed, expected {MINISTACK_VERSION}: the additions reach into its parts.")
 
+    import ministack.app
     from additions import install
     from hypercorn.asyncio import serve as hypercorn_serve
     from hypercorn.config import Config
     from internal_routes import with_internal_routes
-
-    import ministack.app
 
     install(options.without, options.sagemaker)
 

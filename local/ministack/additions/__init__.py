@@ -6,7 +6,15 @@ MiniStack passes it alone: then the module can go.
 
 from importlib import import_module
 
-ADDITIONS: tuple[str, ...] = ()
+ADDITIONS = (
+    "secure_transport",
+    "delivery",
+    "schedules",
+    "object_versions",
+    "metrics_of_functions",
+    "alarms",
+    "cloudformation_types",
+)
 
 
 def install(without: str, sagemaker_url: str) -> None:
