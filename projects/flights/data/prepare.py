@@ -132,7 +132,7 @@ def join(flights: Iterable[Row], weather: Iterable[Row]) -> Iterator[Row]:
             "hour": number_text(flight["hour"]),
             "dep_delay": number_text(flight["dep_delay"]),
             **{name: weather_text(name, conditions.get(name, "NA")) for name in WEATHER},
-            "late": "1" if float(flight["arr_delay"]) > LATE_MINUTES else "0",
+            "late": "true" if float(flight["arr_delay"]) > LATE_MINUTES else "false",
         }
 
 
