@@ -1,0 +1,99 @@
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  captureKey,
+  endpointConfigName,
+  endpointName,
+  evaluationJobName,
+  modelVersionName,
+  nodeId,
+  nodeTypes,
+  predictionId,
+  trainingJobName,
+  uploadKey,
+} from '../../lambdas/contract/keys.ts';
+import { forAll } from '../domain/for-all.ts';
+
+const environment = fc.stringMatching(/^[a-z][a-z0-9]{0,11}$/);
+const project = fc.stringMatching(/^[a-z][a-z0-9]{0,6}(-[a-z0-9]{1,5}){0,2}$/).filter((name) => name.length <= 24);
+const number = fc.integer({ min: 1, max: 99_999 });
+const runId = fc.stringMatching(/^[0-9a-f]{12}$/);
+const SAGEMAKER_NAME = /^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$/;
+
+describe('SageMaker names', () => {
+  it('of training jobs are valid and parse back', () => {
+    forAll(
+      fc.tuple(environment, fc.record({ project, runId, attempt: fc.integer({ min: 1, max: 9 }) })),
+      ([env, run]) => {
+        const name = trainingJobName.build(env, run);
+        expect(name).toMatch(SAGEMAKER_NAME);
+        expect(trainingJobName.parse(env, name)).toEqual(run);
+      },
+    );
+  });
+
+  it('of evaluation jobs are valid and parse back, with and without a champion', () => {
+    const job = fc.record({ project, model: number, champion: fc.option(number) });
+    forAll(fc.tuple(environment, job), ([env, each]) => {
+      const name = evaluationJobName.build(env, each);
+      expect(name).toMatch(SAGEMAKER_NAME);
+      expect(evaluationJobName.parse(env, name)).toEqual(each);
+    });
+  });
+
+  it('of endpoints and endpoint configs are valid and parse back', () => {
+    const config = fc.record({ project, model: number, servingHash: fc.stringMatching(/^[0-9a-f]{6}$/) });
+    forAll(fc.tuple(environment, config), ([env, each]) => {
+      const name = endpointConfigName.build(env, each);
+      expect(name).toMatch(SAGEMAKER_NAME);
+      expect(endpointConfigName.parse(env, name)).toEqual({ project: each.project, model: each.model });
+      expect(endpointName.parse(env, endpointName.build(env, each.project))).toBe(each.project);
+    });
+  });
+
+  it('of another environment or of somebody else are not ours', () => {
+    const name = trainingJobName.build('dev', { project: 'flights', runId: '0123456789ab', attempt: 1 });
+    expect(trainingJobName.parse('prod', name)).toBeUndefined();
+    expect(trainingJobName.parse('dev', 'my-own-experiment')).toBeUndefined();
+    expect(endpointName.parse('dev', 'somebody-elses')).toBeUndefined();
+  });
+});
+
+describe('ids', () => {
+  it('of predictions parse back', () => {
+    const prediction = fc.record({
+      project,
+      model: number,
+      minute: fc.constant('20130701T0915'),
+      inferenceId: fc.uuid(),
+      row: fc.nat(1000),
+    });
+    forAll(prediction, (each) => {
+      expect(predictionId.parse(predictionId.build(each))).toEqual(each);
+    });
+  });
+
+  it('of nodes and model versions parse back', () => {
+    const type = fc.constantFrom(...(Object.keys(nodeTypes) as (keyof typeof nodeTypes)[]));
+    forAll(fc.tuple(type, project, fc.stringMatching(/^[a-z0-9/:._-]{1,40}$/)), ([each, name, local]) => {
+      expect(nodeId.parse(nodeId.build(each, name, local))).toEqual({ type: each, project: name, local });
+    });
+    forAll(fc.tuple(project, number), ([name, model]) => {
+      expect(modelVersionName.parse(modelVersionName.build(name, model))).toEqual({ project: name, model });
+    });
+    expect(nodeId.parse('no-such-type/flights/1')).toBeUndefined();
+  });
+});
+
+describe('S3 keys', () => {
+  it('tell the project of an upload by its first segment', () => {
+    expect(uploadKey.project('flights/2013/01.csv')).toBe('flights');
+    expect(uploadKey.project('stray.csv')).toBeUndefined();
+    expect(uploadKey.markerPrefix('flights/batch-7/_SUCCESS')).toBe('flights/batch-7/');
+  });
+
+  it('tell the project of a captured file, and leave other keys alone', () => {
+    expect(captureKey.project(`${captureKey.prefix('flights')}/e/AllTraffic/2013/07/01/09/x.jsonl`)).toBe('flights');
+    expect(captureKey.project('ground-truth/flights/2013/x.jsonl')).toBeUndefined();
+  });
+});
