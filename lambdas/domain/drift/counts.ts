@@ -120,8 +120,7 @@ export function baselineCounts(bins: FeatureBins): BinCounts {
 }
 
 /**
- * Fingerprint of names and bins (FNV-1a, 32 bits, over their JSON): tells apart the baselines of the models of one
- * project, and is no protection against somebody who forges one.
+ * Fingerprint of names and bins: tells apart the baselines of the models of one project.
  *
  * @throws RangeError when a feature's counts do not fit its bins.
  */
@@ -133,13 +132,19 @@ export function layoutOf(baseline: BaselineFile): string {
   return fingerprint(JSON.stringify(bins));
 }
 
-/** 8 hexadecimal digits of FNV-1a over UTF-16 code units (http://www.isthe.com/chongo/tech/comp/fnv/). */
+/**
+ * 16 hexadecimal digits: two 32-bit lanes of the FNV-1a scheme (xor, multiply by an odd constant) over UTF-16 code units,
+ * with different start values and constants. A million texts collide with a probability near 1e-7. It is no protection
+ * against somebody who forges a text.
+ */
 export function fingerprint(text: string): string {
-  let hash = 0x811c9dc5;
+  let [first, second] = [0x811c9dc5, 0x9e3779b9];
   for (let index = 0; index < text.length; index++) {
-    hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
+    const unit = text.charCodeAt(index);
+    first = Math.imul(first ^ unit, 0x01000193);
+    second = Math.imul(second ^ unit ^ (first >>> 15), 0x85ebca6b);
   }
-  return (hash >>> 0).toString(16).padStart(8, '0');
+  return [first, second].map((lane) => (lane >>> 0).toString(16).padStart(8, '0')).join('');
 }
 
 const encodedCounts = z.object({
