@@ -1,0 +1,143 @@
+import { randomUUID } from 'node:crypto';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import * as z from 'zod';
+import type { Core } from './core.ts';
+import { internalFailure, notImplemented, SageMakerError } from './errors.ts';
+import type { Call, Operation, Operations } from './operation.ts';
+import type { SignedRequest } from './signature.ts';
+import { serializationException, validateInput } from './validator.ts';
+
+/** A request with its body read. */
+export interface ServerRequest extends SignedRequest {
+  readonly requestId: string;
+}
+
+/** Answers a request of SageMaker Runtime, `/endpoints/…`, its errors included. */
+export type RuntimeHandler = (core: Core, request: ServerRequest, response: ServerResponse) => Promise<void>;
+
+export interface ServerParts {
+  readonly operations: Operations;
+  readonly runtime: RuntimeHandler;
+}
+
+const fields = z.record(z.string(), z.unknown());
+const targetPrefix = 'SageMaker.';
+const adminPrefix = '/_flywheel/';
+/** Bytes; async inference and InvokeEndpoint take at most 25 MB, control-plane requests far less. */
+const largestBody = 32 * 1024 * 1024;
+
+/** SageMaker's two services on one port, told apart by path: the control plane (`POST /`) and the runtime (`/endpoints/…`). */
+export function createSageMakerServer(core: Core, parts: ServerParts): Server {
+  return createServer((message, response) => {
+    answer(core, parts, message, response).catch((error: unknown) => {
+      core.log(`${message.method} ${message.url}: ${error instanceof Error ? error.stack : error}`);
+      if (!response.headersSent) sendError(response, internalFailure(), randomUUID());
+      else response.destroy();
+    });
+  });
+}
+
+async function answer(core: Core, parts: ServerParts, message: IncomingMessage, response: ServerResponse) {
+  const { method = 'GET', url = '/', headers } = message;
+  const request = { method, url, headers, body: await readBody(message), requestId: randomUUID() };
+  if (url.startsWith(adminPrefix)) return answerAdmin(core, request, response);
+  if (url.startsWith('/endpoints/')) return parts.runtime(core, request, response);
+  try {
+    if (method !== 'POST' || url !== '/') throw unknownOperation(`${method} ${url}`);
+    send(response, 200, await callOperation(core, parts.operations, request), request.requestId);
+  } catch (error) {
+    if (!(error instanceof SageMakerError)) throw error;
+    sendError(response, error, request.requestId);
+  }
+}
+
+async function callOperation(core: Core, operations: Operations, request: ServerRequest) {
+  const target = String(request.headers['x-amz-target'] ?? '');
+  const name = target.startsWith(targetPrefix) ? target.slice(targetPrefix.length) : '';
+  if (!core.model.hasOperation(name)) throw unknownOperation(target);
+  const caller = await core.access.identify(request);
+  const operation = Object.hasOwn(operations, name) ? operations[name] : undefined;
+  if (!operation) throw notImplemented(`${name} is an operation of SageMaker`);
+  const input = parseBody(request.body);
+  validateInput(core.model, name, input);
+  const { accessKeyId, ...identity } = caller;
+  const call: Call = { ...identity, input, requestId: request.requestId };
+  await authorize(core, accessKeyId, name, operation, call);
+  return operation.handle(call);
+}
+
+async function authorize(core: Core, accessKeyId: string, name: string, operation: Operation, call: Call) {
+  const caller = { accessKeyId, region: call.region };
+  const resources = operation.resources(call);
+  const tags = call.input.Tags;
+  const createsTags = name !== 'AddTags' && Array.isArray(tags) && tags.length > 0;
+  const passed = { 'iam:PassedToService': ['sagemaker.amazonaws.com'] };
+  // One after the other: a caller without permission gets the same refusal each time.
+  for (const resource of resources) await core.access.require(caller, `sagemaker:${name}`, resource);
+  if (createsTags) for (const resource of resources) await core.access.require(caller, 'sagemaker:AddTags', resource);
+  for (const role of operation.roles(call)) await core.access.require(caller, 'iam:PassRole', role, passed);
+}
+
+/** What SageMaker has no API for: is the server there, and faults on order. Programs on this machine only, never a web page. */
+async function answerAdmin(core: Core, request: ServerRequest, response: ServerResponse): Promise<void> {
+  const host = (request.headers.host ?? '').replace(/:\d+$/, '');
+  if (request.headers.origin !== undefined || !['127.0.0.1', 'localhost'].includes(host)) {
+    return send(response, 403, { Message: `${adminPrefix} answers programs on this machine only.` }, request.requestId);
+  }
+  const route = `${request.method} ${request.url.slice(adminPrefix.length)}`;
+  if (route === 'GET health') return send(response, 200, { status: 'ok', pid: process.pid }, request.requestId);
+  const body = request.body.length === 0 ? {} : parseBody(request.body);
+  if (route === 'POST capacity') {
+    const parsed = z.object({ instanceType: z.string(), available: z.boolean() }).safeParse(body);
+    if (!parsed.success) return send(response, 400, { Message: z.prettifyError(parsed.error) }, request.requestId);
+    core.faults.setCapacity(parsed.data.instanceType, parsed.data.available);
+    return send(response, 200, { noCapacity: core.faults.noCapacity }, request.requestId);
+  }
+  if (route === 'POST interrupt') {
+    const parsed = z.object({ trainingJobArn: z.string() }).safeParse(body);
+    if (!parsed.success) return send(response, 400, { Message: z.prettifyError(parsed.error) }, request.requestId);
+    const interrupted = core.faults.interrupt(parsed.data.trainingJobArn);
+    return send(response, interrupted ? 200 : 404, { interrupted }, request.requestId);
+  }
+  const known = 'GET health, POST capacity, POST interrupt';
+  return send(response, 404, { Message: `No route ${request.url}. There are ${known}.` }, request.requestId);
+}
+
+function unknownOperation(what: string): SageMakerError {
+  return new SageMakerError('UnknownOperationException', `SageMaker has no operation '${what}'.`, 404);
+}
+
+function parseBody(body: Uint8Array): Record<string, unknown> {
+  if (body.length === 0) return {};
+  try {
+    return fields.parse(JSON.parse(Buffer.from(body).toString('utf8')));
+  } catch {
+    throw serializationException('The request body is not a JSON object.');
+  }
+}
+
+async function readBody(message: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of message) {
+    const bytes = Buffer.from(chunk);
+    size += bytes.length;
+    if (size > largestBody) throw new Error(`A request body of more than ${largestBody} bytes was refused`);
+    chunks.push(bytes);
+  }
+  return Buffer.concat(chunks);
+}
+
+function send(response: ServerResponse, status: number, body: unknown, requestId: string): void {
+  const text = JSON.stringify(body);
+  response.writeHead(status, {
+    'content-type': 'application/x-amz-json-1.1',
+    'content-length': Buffer.byteLength(text),
+    'x-amzn-requestid': requestId,
+  });
+  response.end(text);
+}
+
+function sendError(response: ServerResponse, error: SageMakerError, requestId: string): void {
+  send(response, error.status, { __type: error.code, Message: error.message }, requestId);
+}
