@@ -6,7 +6,7 @@ import { itemKey, nodeId } from '../contract/keys.ts';
 import { metrics } from '../contract/metrics.ts';
 import type { BaselineFile } from '../contract/model-files.ts';
 import type { ProjectSettings } from '../contract/settings.ts';
-import { decodeCounts, emptyCounts, mergeCounts } from '../domain/drift/counts.ts';
+import { type Counts, decodeCounts, emptyCounts, mergeCounts } from '../domain/drift/counts.ts';
 import { type DriftMeasurement, driftState, measureDrift as measure } from '../domain/drift/measure.ts';
 import { renderDriftReport } from '../domain/drift/report.ts';
 import { ConcurrentChange } from '../domain/errors.ts';
@@ -58,18 +58,19 @@ async function measureProject(project: ProjectSettings, context: Context<Service
   const key = itemKey.drift(project.name, champion);
   const item = await services.lineage.item(key);
   const previous = item ? driftItem.parse(item) : undefined;
+  const counts = await countsInWindow(project, champion, baseline, context);
   const measurement = measure({
     baseline,
-    counts: await countsInWindow(project, champion, baseline, context),
+    counts,
     policy: project.monitoring,
     previous: previous?.state,
   });
 
   const at = now().toISOString();
   const drifted = measurement.decision === 'drifted';
-  const announced = drifted ? (previous?.announced ?? `m${champion}-${at.replaceAll(/[-:.]/g, '')}`) : null;
+  const announced = drifted ? (previous?.announced ?? `m${champion}-${measurement.state.judged}`) : null;
   if (announced !== null && announced !== previous?.announced)
-    await recordDrift(project, champion, announced, { at, baseline, measurement }, context);
+    await recordDrift(project, champion, announced, { at, baseline, counts, measurement }, context);
   if (!drifted && previous?.announced) await recordEndOfDrift(project, champion, services.lineage);
   const kept = await services.lineage.replace(key, previous?.revision ?? 0, { state: measurement.state, announced });
   if (!kept) throw new ConcurrentChange(`the drift state of ${project.name}`);
@@ -106,12 +107,14 @@ async function recordDrift(
   project: ProjectSettings,
   model: number,
   measurementId: string,
-  found: { at: string; baseline: BaselineFile; measurement: DriftMeasurement },
+  found: { at: string; baseline: BaselineFile; counts: Counts; measurement: DriftMeasurement },
   { services }: Context<Services>,
 ): Promise<void> {
-  const { at, baseline, measurement } = found;
+  const { at, measurement } = found;
   const { lineage } = services;
-  const html = renderDriftReport({ project: project.name, model, at, baseline, measurement });
+  // Named by the counts that were judged: a repeat of this measurement finds it recorded.
+  if (await lineage.get('drift-measurement', project.name, measurementId)) return;
+  const html = renderDriftReport({ project: project.name, model, threshold: project.monitoring.psi, ...found });
   const report = await services.captures.writeDriftReport(project.name, measurementId, html);
   const state = await lineage.state(project.name);
   const id = nodeId.build('drift-measurement', project.name, measurementId);

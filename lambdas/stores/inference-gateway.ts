@@ -1,0 +1,60 @@
+/** Calls an endpoint and tells apart who is at fault: the request, the model, or an endpoint that is not there yet. */
+import { InvokeEndpointCommand, SageMakerRuntimeClient } from '@aws-sdk/client-sagemaker-runtime';
+import type * as z from 'zod';
+import { invocationResponse } from '../contract/model-files.ts';
+
+export type InferenceOutcome =
+  | { readonly outcome: 'answered'; readonly answer: z.infer<typeof invocationResponse> }
+  /** No endpoint, or one that is not in service. */
+  | { readonly outcome: 'not-ready'; readonly reason: string }
+  /** The container refused the request (4xx). */
+  | { readonly outcome: 'refused'; readonly reason: string }
+  /** The container failed (5xx) or answered in another shape. */
+  | { readonly outcome: 'failed'; readonly reason: string };
+
+export type InferenceGateway = ReturnType<typeof inferenceGateway>;
+
+export function inferenceGateway(client = new SageMakerRuntimeClient({ maxAttempts: 2 })) {
+  return {
+    async invoke(endpoint: string, instances: readonly object[], inferenceId: string): Promise<InferenceOutcome> {
+      try {
+        const { Body } = await client.send(
+          new InvokeEndpointCommand({
+            EndpointName: endpoint,
+            ContentType: 'application/json',
+            Accept: 'application/json',
+            InferenceId: inferenceId,
+            Body: JSON.stringify({ instances }),
+          }),
+        );
+        return parseAnswer(Body?.transformToString() ?? '', instances.length);
+      } catch (error) {
+        return failure(error);
+      }
+    },
+  };
+}
+
+function parseAnswer(text: string, rows: number): InferenceOutcome {
+  const answer = invocationResponse.safeParse(JSON.parse(text));
+  if (!answer.success) return { outcome: 'failed', reason: 'the model answered in a shape that is not its contract' };
+  if (answer.data.predictions.length !== rows)
+    return { outcome: 'failed', reason: `the model answered ${answer.data.predictions.length} predictions for ${rows} rows` };
+  return { outcome: 'answered', answer: answer.data };
+}
+
+function failure(error: unknown): InferenceOutcome {
+  if (!(error instanceof Error)) throw error;
+  switch (error.name) {
+    case 'ModelError': {
+      const status = 'OriginalStatusCode' in error ? Number(error.OriginalStatusCode) : 0;
+      return { outcome: status >= 400 && status < 500 ? 'refused' : 'failed', reason: error.message };
+    }
+    case 'ValidationError':
+    case 'ModelNotReadyException':
+    case 'ServiceUnavailable':
+      return { outcome: 'not-ready', reason: error.message };
+    default:
+      throw error;
+  }
+}

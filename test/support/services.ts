@@ -1,0 +1,103 @@
+/** Real tables, buses and buckets in the laptop cloud, made as the stacks make them. */
+import { randomUUID } from 'node:crypto';
+import { CreateTableCommand, DynamoDBClient, waitUntilTableExists } from '@aws-sdk/client-dynamodb';
+import {
+  CreateEventBusCommand,
+  EventBridgeClient,
+  PutRuleCommand,
+  PutTargetsCommand,
+} from '@aws-sdk/client-eventbridge';
+import { CreateBucketCommand, PutBucketVersioningCommand, S3Client } from '@aws-sdk/client-s3';
+import {
+  CreateQueueCommand,
+  DeleteMessageCommand,
+  GetQueueAttributesCommand,
+  ReceiveMessageCommand,
+  SQSClient,
+} from '@aws-sdk/client-sqs';
+import * as z from 'zod';
+import { table } from '../../lambdas/contract/keys.ts';
+
+export const uniqueName = (prefix: string): string => `${prefix}-${randomUUID().slice(0, 8)}`;
+
+export async function createLineageTable(): Promise<string> {
+  const client = new DynamoDBClient({});
+  const TableName = uniqueName('lineage');
+  const keys = [
+    table.partitionKey,
+    table.sortKey,
+    table.incoming.partitionKey,
+    table.byType.partitionKey,
+    table.byType.sortKey,
+  ];
+  const index = (each: { index: string; partitionKey: string; sortKey: string }) => ({
+    IndexName: each.index,
+    KeySchema: [
+      { AttributeName: each.partitionKey, KeyType: 'HASH' as const },
+      { AttributeName: each.sortKey, KeyType: 'RANGE' as const },
+    ],
+    Projection: { ProjectionType: 'ALL' as const },
+  });
+  await client.send(
+    new CreateTableCommand({
+      TableName,
+      BillingMode: 'PAY_PER_REQUEST',
+      AttributeDefinitions: keys.map((AttributeName) => ({ AttributeName, AttributeType: 'S' as const })),
+      KeySchema: [
+        { AttributeName: table.partitionKey, KeyType: 'HASH' },
+        { AttributeName: table.sortKey, KeyType: 'RANGE' },
+      ],
+      GlobalSecondaryIndexes: [index(table.incoming), index(table.byType)],
+    }),
+  );
+  await waitUntilTableExists({ client, maxWaitTime: 20, minDelay: 0.05, maxDelay: 0.5 }, { TableName });
+  return TableName;
+}
+
+export async function createVersionedBucket(prefix: string): Promise<string> {
+  const client = new S3Client({});
+  const Bucket = uniqueName(prefix);
+  await client.send(new CreateBucketCommand({ Bucket }));
+  await client.send(new PutBucketVersioningCommand({ Bucket, VersioningConfiguration: { Status: 'Enabled' } }));
+  return Bucket;
+}
+
+const received = z.object({ 'detail-type': z.string(), detail: z.record(z.string(), z.unknown()) });
+export type ReceivedEvent = z.infer<typeof received>;
+
+export interface TestBus {
+  readonly name: string;
+  /** What was published since the last call. */
+  drain(): Promise<ReceivedEvent[]>;
+}
+
+/** A bus whose every event lands in a queue. */
+export async function createBus(): Promise<TestBus> {
+  const events = new EventBridgeClient({});
+  const queues = new SQSClient({});
+  const name = uniqueName('flywheel');
+  await events.send(new CreateEventBusCommand({ Name: name }));
+  const { QueueUrl } = await queues.send(new CreateQueueCommand({ QueueName: name }));
+  const { Attributes } = await queues.send(new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ['QueueArn'] }));
+  const rule = { Name: name, EventBusName: name };
+  await events.send(new PutRuleCommand({ ...rule, EventPattern: JSON.stringify({ source: ['flywheel'] }) }));
+  await events.send(
+    new PutTargetsCommand({ Rule: name, EventBusName: name, Targets: [{ Id: 'queue', Arn: Attributes?.QueueArn }] }),
+  );
+  return {
+    name,
+    async drain() {
+      const all: ReceivedEvent[] = [];
+      for (;;) {
+        const { Messages = [] } = await queues.send(
+          new ReceiveMessageCommand({ QueueUrl, MaxNumberOfMessages: 10, WaitTimeSeconds: 0 }),
+        );
+        if (Messages.length === 0) return all;
+        for (const { Body = '', ReceiptHandle } of Messages) {
+          all.push(received.parse(JSON.parse(Body)));
+          await queues.send(new DeleteMessageCommand({ QueueUrl, ReceiptHandle }));
+        }
+      }
+    },
+  };
+}
