@@ -33,7 +33,7 @@ export interface FeatureDrift {
   readonly name: string;
   /** Over all bins, `other` and missing among them; rare bins grouped. */
   readonly psi: number;
-  /** PSI that at most 1 % of measurements of these sample sizes without drift exceed in any feature; null without rows. */
+  /** PSI that about 1 % of measurements of these sample sizes without drift exceed in any feature; null without rows. */
   readonly psiBound: number | null;
   /** Base 2, 0 to 1. */
   readonly jensenShannon: number;

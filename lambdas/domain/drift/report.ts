@@ -76,7 +76,7 @@ const verdicts = {
 } as const;
 
 const NOTES = `<footer>
-<p>A feature has drifted when its PSI reaches the threshold and exceeds its bound: the value that at most 1 % of
+<p>A feature has drifted when its PSI reaches the threshold and exceeds its bound: the value that about 1 % of
 measurements with these sample sizes and no drift exceed in any feature. KS and Wasserstein (in standard deviations of the
 baseline) are measured on bins, of values that are not missing; a category has neither.</p>
 </footer>`;

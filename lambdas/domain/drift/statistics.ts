@@ -41,18 +41,24 @@ export function psiBound(before: Bins, now: Bins, tail: number): number {
 }
 
 /**
- * Bins in which fewer than `minimum` rows of the smaller sample are expected (from the shares of both samples together)
- * become one bin, the last. Without this a column of many rare values looks drifted in every small sample. The rule
- * looks at the sum of both samples only, so it does not favour a difference (Cochran 1954, Biometrics 10(4)).
+ * Bins in which fewer than `minimum` rows of the smaller sample are expected become one bin, the last (the rule of
+ * Cochran 1954, Biometrics 10(4)). Without this a column of many rare values looks drifted in every small sample.
+ *
+ * What is expected must not be chosen by the noise that is then judged. So the shares are those of the larger sample
+ * alone, where it is so much larger that its own noise is small; of both together where they are of like size. (Always
+ * both together is wrong for a baseline of quantiles, whose counts are equal by construction: with one row expected a bin,
+ * the bins with no row now would be put aside, and 96 % of samples without drift exceeded the bound.)
  */
 export function groupRareBins(before: Bins, now: Bins, minimum = 1): { before: number[]; now: number[] } {
-  const rowsBefore = total(before);
-  const rowsNow = total(now);
-  const smallerShare = Math.min(rowsBefore, rowsNow) / (rowsBefore + rowsNow);
+  const [rowsBefore, rowsNow] = [total(before), total(now)];
+  const smaller = Math.min(rowsBefore, rowsNow);
+  const weightBefore = rowsNow > rowsBefore * MUCH_LARGER ? 0 : 1;
+  const weightNow = rowsBefore > rowsNow * MUCH_LARGER ? 0 : 1;
+  const expected = smaller / (weightBefore * rowsBefore + weightNow * rowsNow);
   const kept: { before: number[]; now: number[] } = { before: [], now: [] };
   let [rareBefore, rareNow] = [0, 0];
   for (const [a, b] of align(before, now)) {
-    if ((a + b) * smallerShare >= minimum) {
+    if ((weightBefore * a + weightNow * b) * expected >= minimum) {
       kept.before.push(a);
       kept.now.push(b);
     } else {
@@ -155,6 +161,8 @@ export function total(counts: Bins): number {
 }
 
 const HALF_ROW = 0.5;
+/** Ten times: where a row is expected in the smaller sample there are ten in the larger, with a third of the noise. */
+const MUCH_LARGER = 10;
 
 function align(before: Bins, now: Bins): [number, number][] {
   if (before.length !== now.length) {

@@ -70,7 +70,7 @@ describe('false alarms and power', () => {
       });
       if (measured.decision !== 'none') alarms += 1;
     }
-    // The rate is 1 % at most by design; 300 trials of it give 8 or more in 1 of 200 runs.
+    // The rate is about 1 % by design; 300 trials of it give 8 or more in 1 of 200 runs.
     expect(alarms).toBeLessThan(8);
   });
 

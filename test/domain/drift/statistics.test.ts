@@ -189,6 +189,25 @@ describe('groupRareBins', () => {
   });
 });
 
+describe('the bound of PSI for quantiles, equal by construction', () => {
+  it.each([
+    [10, 200],
+    [50, 50],
+    [50, 100],
+    [50, 1_000],
+  ])('holds for %i of them and %i rows', (bins, rows) => {
+    const random = generator(bins + rows);
+    const shares = new Array<number>(bins).fill(1 / bins);
+    const baseline = new Array<number>(bins).fill(50_000 / bins);
+    let above = 0;
+    for (let trial = 0; trial < 500; trial++) {
+      const { before, now } = groupRareBins(baseline, draw(random, shares, rows));
+      if (populationStabilityIndex(before, now) > psiBound(before, now, 0.01)) above += 1;
+    }
+    expect(above / 500).toBeLessThan(0.025);
+  });
+});
+
 describe('the bound of PSI', () => {
   const deciles = new Array<number>(10).fill(0.1);
   const zipf = Array.from({ length: 40 }, (_, rank) => 1 / (rank + 1));
@@ -200,6 +219,7 @@ describe('the bound of PSI', () => {
     ['deciles', deciles, 10_000, 10_000],
     ['40 values, the rarest 0.6 %', skewed, 200, 50_000],
     ['40 values, the rarest 0.6 %', skewed, 1_000, 5_000],
+    ['40 values, the rarest 0.6 %', skewed, 200, 200],
   ])('holds for 99 of 100 samples of one distribution: %s, %i rows against %i', (_, shares, rows, baselineRows) => {
     const random = generator(rows + baselineRows + shares.length);
     // The baseline as its expectation plus noise: multinomial counts of so many rows, drawn by their normal limit.
