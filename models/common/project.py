@@ -1,0 +1,107 @@
+"""The project's settings: `project.json`, which lies beside the scripts in the code archive."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from .container import JobError
+
+NUMERIC_TYPES = ("number", "integer")
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column's settings; `minimum` and `maximum` are inclusive, `values` None allows any category."""
+
+    name: str
+    role: str
+    type: str
+    nullable: bool
+    pii: bool
+    minimum: float | None = None
+    maximum: float | None = None
+    values: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Every value of this column is evaluated apart."""
+
+    column: str
+    minimum_rows: int
+
+
+@dataclass(frozen=True)
+class Project:
+    """The part of a project's settings that training, evaluation and inference read."""
+
+    name: str
+    objective: str
+    format: str
+    columns: dict[str, Column]
+    maximum_bad_row_share: float
+    hold_out: float
+    seed: int
+    gate_metric: str
+    slices: tuple[Slice, ...]
+
+    @property
+    def label(self) -> Column:
+        labels = [column for column in self.columns.values() if column.role == "label"]
+        if len(labels) != 1:
+            names = [column.name for column in labels]
+            raise JobError(f"got {len(labels)} label columns {names} in project.json, expected one")
+        return labels[0]
+
+    @property
+    def features(self) -> list[Column]:
+        """Model inputs. Personal data is never among them, whatever its role says."""
+        return [column for column in self.columns.values() if column.role == "feature" and not column.pii]
+
+    @property
+    def used(self) -> list[Column]:
+        """All columns that are read: everything but the ignored ones."""
+        return [column for column in self.columns.values() if column.role != "ignore"]
+
+
+def load_project(folder: Path) -> Project:
+    """Reads `project.json` of a code folder.
+
+    Raises JobError when there is none.
+    """
+    file = folder / "project.json"
+    if not file.is_file():
+        raise JobError(f"got no {file}, expected the project's settings beside the scripts in the code archive")
+    return parse_project(json.loads(file.read_text()))
+
+
+def parse_project(settings: dict) -> Project:
+    """A Project from the JSON of one `ProjectSettings` (lambdas/contract/settings.ts)."""
+    training, gate, data = settings["training"], settings["gate"], settings["data"]
+    return Project(
+        name=settings["name"],
+        objective=settings["problem"]["objective"],
+        format=data["format"],
+        columns={name: _column(name, column) for name, column in data["columns"].items()},
+        maximum_bad_row_share=data["quality"]["maximumBadRowShare"],
+        hold_out=training["holdOut"],
+        seed=training["seed"],
+        gate_metric=gate["metric"],
+        slices=tuple(Slice(slice_["column"], slice_["minimumRows"]) for slice_ in gate["slices"]),
+    )
+
+
+def _column(name: str, settings: dict) -> Column:
+    values = settings.get("values")
+    return Column(
+        name=name,
+        role=settings["role"],
+        type=settings["type"],
+        nullable=settings["nullable"],
+        pii=settings["pii"],
+        minimum=settings.get("min"),
+        maximum=settings.get("max"),
+        values=None if values is None else tuple(values),
+    )

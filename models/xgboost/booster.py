@@ -1,0 +1,54 @@
+"""A trained XGBoost model with the encoder it was trained behind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy
+import xgboost
+
+from common.container import JobError, cpu_count
+from common.encoder import Encoder
+
+MODEL_FILE, ENCODER_FILE = "xgboost-model", "encoder.json"
+
+
+class XgboostModel:
+    """`xgboost-model` and `encoder.json` of a model folder."""
+
+    def __init__(self, booster: xgboost.Booster, encoder: Encoder):
+        self.booster = booster
+        self.encoder = encoder
+
+    @classmethod
+    def load(cls, folder: Path) -> XgboostModel:
+        """Raises JobError when a file is missing."""
+        for name in (MODEL_FILE, ENCODER_FILE):
+            if not (folder / name).is_file():
+                raise JobError(f"got no {name} in the model archive, expected what train.py writes")
+        booster = xgboost.Booster(
+            params={"nthread": cpu_count()}, model_file=bytearray((folder / MODEL_FILE).read_bytes())
+        )
+        return cls(booster, Encoder.from_json((folder / ENCODER_FILE).read_text()))
+
+    def predict(self, matrix: numpy.ndarray) -> numpy.ndarray:
+        """(rows,) probability of class 1 or value; (rows, classes) probabilities. Input: the encoder's float32 matrix."""
+        return self.booster.inplace_predict(matrix, validate_features=False)
+
+    def contributions(self, matrix: numpy.ndarray) -> numpy.ndarray:
+        """Mean absolute SHAP value (Lundberg, Lee 2017; exact for trees by TreeSHAP) of each feature, shape (features,).
+
+        The parts of a feature (of a time, say) are added per row before the absolute value; classes are averaged.
+        """
+        rows = xgboost.DMatrix(matrix, feature_types=feature_types(self.encoder), enable_categorical=True)
+        shap = self.booster.predict(rows, pred_contribs=True, validate_features=False)
+        shap = shap.reshape(len(matrix), -1, self.encoder.width + 1)[:, :, :-1]
+        by_feature = numpy.zeros((*shap.shape[:2], len(self.encoder.features)))
+        for column, feature in enumerate(self.encoder.feature_of_column):
+            by_feature[:, :, feature] += shap[:, :, column]
+        return numpy.abs(by_feature).mean(axis=(0, 1))
+
+
+def feature_types(encoder: Encoder) -> list[str]:
+    """XGBoost's names: c for codes, q for quantities."""
+    return ["c" if categorical else "q" for categorical in encoder.is_categorical]

@@ -1,0 +1,20 @@
+"""Evaluation of XGBoost models as a SageMaker processing job."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from booster import XgboostModel
+
+from common.container import Container, run_job
+from common.evaluation import evaluate_job
+from common.project import load_project
+
+
+def evaluate(container: Container) -> None:
+    """Scores candidate and champion; see common/evaluation.py."""
+    evaluate_job(container, load_project(Path(__file__).resolve().parent), XgboostModel.load)
+
+
+if __name__ == "__main__":
+    run_job(evaluate)
