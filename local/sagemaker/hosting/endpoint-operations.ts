@@ -1,0 +1,191 @@
+import * as z from 'zod';
+import type { Scope } from '../core/arn.ts';
+import { epochSeconds } from '../core/clock.ts';
+import { notImplemented, validationException } from '../core/errors.ts';
+import { listInput, listResources } from '../core/listing.ts';
+import { type Operations, operation } from '../core/operation.ts';
+import { type DeploymentConfig, deploymentConfig, deploymentConfigProblem } from './deployment-plan.ts';
+import type { Endpoint } from './endpoint.ts';
+import { fleetConfigOf } from './endpoint-config-operations.ts';
+import { describeEndpoint, type FleetConfig } from './endpoint-record.ts';
+import type { Hosting } from './hosting.ts';
+import { scopeOf, tagList } from './request.ts';
+
+const nameInput = z.looseObject({ EndpointName: z.string() });
+const createInput = z.looseObject({
+  EndpointName: z.string(),
+  EndpointConfigName: z.string(),
+  DeploymentConfig: deploymentConfig.optional(),
+  Tags: tagList.optional(),
+});
+const updateInput = z.looseObject({
+  EndpointName: z.string(),
+  EndpointConfigName: z.string(),
+  DeploymentConfig: deploymentConfig.optional(),
+  RetainAllVariantProperties: z.boolean().optional(),
+  ExcludeRetainedVariantProperties: z.array(z.object({ VariantPropertyType: z.string() })).optional(),
+  RetainDeploymentConfig: z.boolean().optional(),
+});
+type UpdateInput = z.infer<typeof updateInput>;
+const adjustInput = z.looseObject({
+  EndpointName: z.string(),
+  DesiredWeightsAndCapacities: z.array(
+    z.looseObject({
+      VariantName: z.string(),
+      DesiredWeight: z.number().optional(),
+      DesiredInstanceCount: z.number().optional(),
+      ServerlessUpdateConfig: z.unknown().optional(),
+    }),
+  ),
+});
+
+/** CreateEndpoint, UpdateEndpoint, UpdateEndpointWeightsAndCapacities, DescribeEndpoint, ListEndpoints, DeleteEndpoint. */
+export function endpointOperations(hosting: Hosting): Operations {
+  const { endpoints, configs, clock } = hosting;
+  const resources = ({ EndpointName }: { EndpointName: string }, scope: Scope) => [endpoints.arn(scope, EndpointName)];
+  const withConfig = (input: { EndpointName: string; EndpointConfigName: string }, scope: Scope) => [
+    ...resources(input, scope),
+    configs.arn(scope, input.EndpointConfigName),
+  ];
+
+  return {
+    CreateEndpoint: operation({
+      input: createInput,
+      resources: withConfig,
+      handle: (input, call) => {
+        const arn = endpoints.arn(call, input.EndpointName);
+        if (endpoints.get(call, input.EndpointName))
+          throw validationException(`Cannot create already existing endpoint "${arn}".`);
+        checkDeployment(input.DeploymentConfig);
+        const live = fleetConfigOf(hosting, hosting.configNamed(call, input.EndpointConfigName));
+        const now = epochSeconds(clock);
+        const description = {
+          EndpointStatus: 'Creating' as const,
+          CreationTime: now,
+          LastModifiedTime: now,
+          LastDeploymentConfig: input.DeploymentConfig,
+          live,
+        };
+        hosting.add(endpoints.create(scopeOf(call), input.EndpointName, description, input.Tags)).create();
+        return { EndpointArn: arn };
+      },
+    }),
+
+    UpdateEndpoint: operation({
+      input: updateInput,
+      resources: withConfig,
+      handle: (input, call) => {
+        const endpoint = hosting.endpointNamed(call, input.EndpointName);
+        refuseUnlessInService(endpoint);
+        const { live, LastDeploymentConfig } = endpoint.resource.description;
+        const deployment = input.RetainDeploymentConfig ? LastDeploymentConfig : input.DeploymentConfig;
+        checkDeployment(deployment);
+        const wanted = fleetConfigOf(hosting, hosting.configNamed(call, input.EndpointConfigName));
+        endpoint.update(retain(input, live, wanted), deployment);
+        return { EndpointArn: endpoint.resource.arn };
+      },
+    }),
+
+    UpdateEndpointWeightsAndCapacities: operation({
+      input: adjustInput,
+      resources,
+      handle: ({ EndpointName, DesiredWeightsAndCapacities: desired }, call) => {
+        const endpoint = hosting.endpointNamed(call, EndpointName);
+        refuseUnlessInService(endpoint);
+        const { live } = endpoint.resource.description;
+        const unknown = desired
+          .map((one) => one.VariantName)
+          .filter((name) => !live.variants.some((variant) => variant.name === name));
+        if (unknown.length > 0) {
+          throw validationException(
+            `The variant name(s) "${unknown.join(', ')}" is/are not present within endpoint configuration "${live.configName}".`,
+          );
+        }
+        if (desired.some((one) => one.ServerlessUpdateConfig !== undefined)) {
+          throw notImplemented('UpdateEndpointWeightsAndCapacities has ServerlessUpdateConfig');
+        }
+        endpoint.adjust(
+          live.variants.map((variant) => {
+            const wish = desired.find((one) => one.VariantName === variant.name);
+            return {
+              ...variant,
+              weight: wish?.DesiredWeight ?? variant.weight,
+              instances: wish?.DesiredInstanceCount ?? variant.instances,
+            };
+          }),
+        );
+        return { EndpointArn: endpoint.resource.arn };
+      },
+    }),
+
+    DescribeEndpoint: operation({
+      input: nameInput,
+      resources,
+      handle: ({ EndpointName }, call) => describeEndpoint(hosting.endpointNamed(call, EndpointName).resource),
+    }),
+
+    ListEndpoints: operation({
+      input: listInput,
+      handle: (input, call) =>
+        listResources(
+          {
+            collection: endpoints,
+            member: 'Endpoints',
+            summary: ({ name, arn, description }) => ({
+              EndpointName: name,
+              EndpointArn: arn,
+              CreationTime: description.CreationTime,
+              LastModifiedTime: description.LastModifiedTime,
+              EndpointStatus: description.EndpointStatus,
+            }),
+            status: 'EndpointStatus',
+            defaultOrder: 'Descending',
+          },
+          input,
+          call,
+        ),
+    }),
+
+    DeleteEndpoint: operation({
+      input: nameInput,
+      resources,
+      handle: ({ EndpointName }, call) => {
+        const endpoint = hosting.endpointNamed(call, EndpointName);
+        if (endpoint.status !== 'Failed') refuseUnlessInService(endpoint);
+        hosting.remove(endpoint);
+        return {};
+      },
+    }),
+  };
+}
+
+function refuseUnlessInService(endpoint: Endpoint): void {
+  const { arn } = endpoint.resource;
+  if (endpoint.status === 'InService') return;
+  if (endpoint.status === 'Failed')
+    throw validationException(`Cannot update endpoint "${arn}" in status Failed; delete it and create it again.`);
+  throw validationException(`Cannot update in-progress endpoint "${arn}".`);
+}
+
+function checkDeployment(config: DeploymentConfig | undefined): void {
+  const problem = config && deploymentConfigProblem(config);
+  if (problem !== undefined) throw validationException(problem);
+}
+
+/** The wanted fleet with the properties that RetainAllVariantProperties keeps: weights, instance counts, data capture. */
+function retain(input: UpdateInput, live: FleetConfig, wanted: FleetConfig): FleetConfig {
+  if (!input.RetainAllVariantProperties) return wanted;
+  const excluded = new Set(input.ExcludeRetainedVariantProperties?.map((property) => property.VariantPropertyType));
+  const variants = wanted.variants.map((variant) => {
+    const old = live.variants.find((one) => one.name === variant.name);
+    if (!old) return variant;
+    return {
+      ...variant,
+      weight: excluded.has('DesiredWeight') ? variant.weight : old.weight,
+      instances: excluded.has('DesiredInstanceCount') ? variant.instances : old.instances,
+    };
+  });
+  const { capture: wantedCapture, ...rest } = wanted;
+  const capture = excluded.has('DataCaptureConfig') ? wantedCapture : live.capture;
+  return { ...rest, variants, ...(capture && { capture }) };
+}
