@@ -213,7 +213,7 @@ function asNumber(value: unknown): number | undefined {
   if (typeof value === 'boolean') return value ? 1 : 0;
   if (typeof value !== 'string') return undefined;
   const text = value.trim();
-  if (text === 'true' || text === 'false') return text === 'true' ? 1 : 0;
+  if (/^(true|false)$/i.test(text)) return text.toLowerCase() === 'true' ? 1 : 0;
   const number = text === '' ? Number.NaN : Number(text);
   return Number.isNaN(number) ? undefined : number;
 }

@@ -40,6 +40,7 @@ describe('countRows', () => {
     [' 12.5 ', 2],
     [true, 1],
     ['false', 0],
+    ['TRUE', 1],
     [Number.NaN, 4],
     [null, 4],
     [undefined, 4],
