@@ -16,7 +16,8 @@ export const manifestObject = z.object({
   /** Key in the raw bucket that it came from, and the S3 version of that key. */
   upload: z.string(),
   uploadVersion: z.string(),
-  registeredAt: at,
+  /** When S3 took it: decides which of two uploads to one key, or of two snapshots, is the newer, whatever came first. */
+  uploadedAt: at,
 });
 /** `datasets/<project>/manifests/<id>.json`; the id is the hash of the objects' hashes in order. */
 export const manifestFile = z.object({

@@ -104,7 +104,7 @@ function cooldownLeft(training: TrainingSettings, { state, now }: TrainingFacts)
 }
 
 /** Names what asked: the same name again is the same event again. */
-function causeOf(project: string, happened: TrainingCause, state: StateRecord): string {
+export function causeOf(project: string, happened: TrainingCause, state: StateRecord): string {
   switch (happened.trigger) {
     case 'upload':
       return `dataset-version/${project}/${state.datasetVersion ?? 'none'}`;

@@ -15,29 +15,57 @@ export type VersionPlan =
     };
 
 /**
- * append: the objects so far, then the new ones in the order given; an object that is there already stays where it is.
- * snapshot: the new objects alone.
+ * append: the live objects, in the order of their upload; an object replaces an older one that was uploaded to the same
+ * key. snapshot: the newest upload alone. Both are a function of what was uploaded when, not of the order in which the
+ * events arrive: an upload that a newer one has replaced changes nothing.
  */
 export function planVersion(
   settings: ProjectSettings,
   present: readonly ManifestObject[],
   uploaded: readonly ManifestObject[],
 ): VersionPlan {
-  const distinct = uploaded.filter(
-    (each, index) => uploaded.findIndex((other) => other.sha256 === each.sha256) === index,
-  );
-  const known = new Set(present.map((object) => object.sha256));
-  const added = distinct.filter((object) => !known.has(object.sha256));
-  const objects = settings.data.mode === 'append' ? [...present, ...added] : distinct;
+  const objects =
+    settings.data.mode === 'append' ? liveObjects([...present, ...uploaded]) : newestUpload(present, uploaded);
   const id = manifestId(objects);
   if (id === manifestId(present)) return { change: false };
+  const known = new Set(present.map((object) => object.sha256));
   return {
     change: true,
-    manifest: { schemaVersion: 1, project: settings.name, objects },
+    manifest: { schemaVersion: 1, project: settings.name, objects: [...objects] },
     manifestId: id,
     rows: objects.reduce((sum, object) => sum + object.rows, 0),
-    added,
+    added: objects.filter((object) => !known.has(object.sha256)),
   };
+}
+
+/** The newest upload of each key, and of equal contents the one that was there first. */
+function liveObjects(all: readonly ManifestObject[]): readonly ManifestObject[] {
+  const byKey = new Map<string, ManifestObject>();
+  for (const object of all) {
+    const other = byKey.get(object.upload);
+    if (!other || isNewer(object, other)) byKey.set(object.upload, object);
+  }
+  const inOrder = [...byKey.values()].sort((a, b) => (isNewer(a, b) ? 1 : -1));
+  const seen = new Set<string>();
+  return inOrder.filter((object) => !seen.has(object.sha256) && seen.add(object.sha256));
+}
+
+function newestUpload(
+  present: readonly ManifestObject[],
+  uploaded: readonly ManifestObject[],
+): readonly ManifestObject[] {
+  const newest = (objects: readonly ManifestObject[]): string =>
+    objects
+      .map((object) => object.uploadedAt)
+      .sort()
+      .at(-1) ?? '';
+  return newest(uploaded) >= newest(present) ? liveObjects(uploaded) : present;
+}
+
+/** By time; S3's times have whole seconds, so equal ones are told apart by key and version, the same way every time. */
+function isNewer(a: ManifestObject, b: ManifestObject): boolean {
+  const order = (each: ManifestObject): string => `${each.uploadedAt} ${each.upload} ${each.uploadVersion}`;
+  return order(a) > order(b);
 }
 
 /** SHA-256 over the objects' SHA-256 in order, 32 hexadecimal digits of it. */

@@ -11,6 +11,7 @@ import type { StateRecord, TrainingRunRecord } from '../contract/records.ts';
 import type { ProjectSettings } from '../contract/settings.ts';
 import { ConcurrentChange } from '../domain/errors.ts';
 import {
+  causeOf,
   decideTraining,
   type Suppression,
   type TrainingCause,
@@ -41,17 +42,28 @@ export const handler = eventHandler({
 export async function requestTraining(event: Events, context: Context<Services>): Promise<void> {
   const { settings, services, now } = context;
   const project = projectNamed(settings, event.detail.project);
-  const state = await services.lineage.state(project.name);
-  const decision = decideTraining(project, causeOf(event), {
+  const { lineage, events } = services;
+  const state = await lineage.state(project.name);
+  const happened = whatHappened(event);
+  const runId = state.manifestId === undefined ? undefined : runIdentity(project, state.manifestId);
+  const present = runId === undefined ? undefined : await lineage.get('training-run', project.name, runId);
+  // The same event again: its run stands, and only its announcement may have been lost.
+  if (present?.cause === causeOf(project.name, happened, state)) {
+    if (present.status === 'requested') await announce(project, present, events);
+    return;
+  }
+  const decision = decideTraining(project, happened, {
     state,
-    hoursUsed: await services.lineage.hoursUsed(project.name, now().toISOString().slice(0, 7)),
+    hoursUsed: await lineage.hoursUsed(project.name, now().toISOString().slice(0, 7)),
     now: now(),
   });
   if (!decision.train) return suppress(project, decision, decision.rule, decision.reason, context);
-  await request(project, state, decision, context);
+  if (present && !mayRunAgain(present, decision))
+    return suppress(project, decision, 'same-run', sameRun(present), context);
+  await request(project, state, decision, present, context);
 }
 
-function causeOf(event: Events): TrainingCause {
+function whatHappened(event: Events): TrainingCause {
   switch (event.type) {
     case 'DatasetVersionRegistered':
       return { trigger: 'upload' };
@@ -70,6 +82,7 @@ async function request(
   project: ProjectSettings,
   state: StateRecord,
   decision: TrainingDecision & { readonly train: true },
+  present: TrainingRunRecord | undefined,
   context: Context<Services>,
 ): Promise<void> {
   const { lineage, events } = context.services;
@@ -77,13 +90,6 @@ async function request(
   if (datasetVersion === undefined || manifestId === undefined)
     throw new Error(`${project.name} has no dataset version`);
   const runId = runIdentity(project, manifestId);
-  const present = await lineage.get('training-run', project.name, runId);
-  if (present && !mayRunAgain(present, decision)) {
-    if (present.cause === decision.cause && present.status === 'requested') return announce(project, present, events);
-    if (present.cause === decision.cause) return;
-    return suppress(project, decision, 'same-run', sameRun(present), context);
-  }
-
   const at = context.now().toISOString();
   const asked = { trigger: decision.trigger, cause: decision.cause, reason: decision.reason, requestedAt: at };
   const run: TrainingRunRecord = present
@@ -136,7 +142,7 @@ async function request(
 
 /** A failed run may be tried again by a person or by drift, not by a repeated upload event. */
 function mayRunAgain(run: TrainingRunRecord, decision: TrainingDecision): boolean {
-  return run.status === 'failed' && run.cause !== decision.cause && decision.trigger !== 'upload';
+  return run.status === 'failed' && decision.trigger !== 'upload';
 }
 
 function sameRun(run: TrainingRunRecord): string {

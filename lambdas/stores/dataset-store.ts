@@ -18,6 +18,8 @@ export interface Upload {
   readonly key: string;
   readonly s3Version: string;
   readonly bytes: number;
+  /** When S3 took it, ISO 8601. */
+  readonly uploadedAt: string;
   /** Who says to have uploaded it (object metadata `uploaded-by`); undefined when nobody says. */
   readonly uploadedBy: string | undefined;
 }
@@ -71,6 +73,7 @@ export function datasetStore(buckets: DatasetBuckets, client = new S3Client({}))
           key,
           s3Version: head.VersionId ?? 'null',
           bytes: head.ContentLength ?? 0,
+          uploadedAt: (head.LastModified ?? new Date(0)).toISOString(),
           uploadedBy: head.Metadata?.['uploaded-by'],
         };
       } catch (error) {

@@ -39,7 +39,10 @@ function parseAnswer(text: string, rows: number): InferenceOutcome {
   const answer = invocationResponse.safeParse(JSON.parse(text));
   if (!answer.success) return { outcome: 'failed', reason: 'the model answered in a shape that is not its contract' };
   if (answer.data.predictions.length !== rows)
-    return { outcome: 'failed', reason: `the model answered ${answer.data.predictions.length} predictions for ${rows} rows` };
+    return {
+      outcome: 'failed',
+      reason: `the model answered ${answer.data.predictions.length} predictions for ${rows} rows`,
+    };
   return { outcome: 'answered', answer: answer.data };
 }
 

@@ -72,7 +72,7 @@ export type Write =
     }
   | { readonly kind: 'hours'; readonly project: string; readonly month: string; readonly hours: number };
 
-/** `conflict`: nothing was written, because the conditions of these writes (by index) did not hold. */
+/** `conflict`: nothing was written, because the conditions of these writes (by index, repeated mentions and edges left out) did not hold. */
 export type WriteOutcome =
   | { readonly written: true }
   | { readonly written: false; readonly conflicts: readonly number[] };
@@ -168,10 +168,13 @@ export function lineageStore(
     },
 
     /** All writes or none. */
-    async write(writes: readonly Write[]): Promise<WriteOutcome> {
+    async write(all: readonly Write[]): Promise<WriteOutcome> {
+      const writes = withoutRepeats(all);
       try {
         await client.send(
-          new TransactWriteCommand({ TransactItems: writes.map((write) => transactItem(tableName, write)) }),
+          new TransactWriteCommand({
+            TransactItems: writes.map((write) => transactItem(tableName, write)),
+          }),
         );
         return { written: true };
       } catch (error) {
@@ -285,6 +288,20 @@ function unchangedSince(revision: number) {
         ExpressionAttributeNames: { '#revision': 'revision' },
         ExpressionAttributeValues: { ':read': revision },
       };
+}
+
+/** DynamoDB refuses a transaction that names an item twice; the same mention or edge twice says nothing more. */
+function withoutRepeats(writes: readonly Write[]): readonly Write[] {
+  const seen = new Set<string>();
+  return writes.filter((write) => {
+    const key =
+      write.kind === 'mention'
+        ? write.id
+        : write.kind === 'edge'
+          ? `${write.from} ${write.relation} ${write.to}`
+          : undefined;
+    return key === undefined || (!seen.has(key) && seen.add(key));
+  });
 }
 
 type TransactItem = NonNullable<TransactWriteCommandInput['TransactItems']>[number];

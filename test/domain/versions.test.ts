@@ -5,13 +5,13 @@ import { channelManifest, manifestId, planVersion } from '../../lambdas/domain/v
 import { projectSettings } from '../support/project.ts';
 import { forAll } from './for-all.ts';
 
-const object = (sha256: string, rows = 10): ManifestObject => ({
+const object = (sha256: string, rows = 10, uploaded = 0): ManifestObject => ({
   sha256,
   bytes: 100,
   rows,
   upload: `flights/${sha256}.csv`,
   uploadVersion: 'v1',
-  registeredAt: '2026-11-24T12:00:00Z',
+  uploadedAt: new Date(Date.UTC(2026, 10, 24) + uploaded * 1000).toISOString(),
 });
 const append = projectSettings();
 const snapshot = projectSettings({ data: { ...append.data, mode: 'snapshot' } });
@@ -19,13 +19,13 @@ const hashes = fc.array(fc.constantFrom('a', 'b', 'c', 'd', 'e'), { maxLength: 8
 
 describe('planVersion', () => {
   it('appends new objects after those of the version before', () => {
-    const plan = planVersion(append, [object('a')], [object('b', 5)]);
+    const plan = planVersion(append, [object('a')], [object('b', 5, 1)]);
     expect(plan).toMatchObject({ change: true, rows: 15 });
     if (plan.change) expect(plan.manifest.objects.map((each) => each.sha256)).toEqual(['a', 'b']);
   });
 
   it('replaces all of them in a snapshot', () => {
-    const plan = planVersion(snapshot, [object('a')], [object('b', 5)]);
+    const plan = planVersion(snapshot, [object('a')], [object('b', 5, 1)]);
     if (plan.change) expect(plan.manifest.objects.map((each) => each.sha256)).toEqual(['b']);
     expect(plan.change).toBe(true);
   });
@@ -58,6 +58,46 @@ describe('planVersion', () => {
       expect(new Set(all)).toEqual(new Set(uploads.flat()));
       expect(all.length).toBe(new Set(all).size);
     });
+  });
+});
+
+describe('the order of events', () => {
+  /** Uploads to three keys, one a second: each has a content of its own. */
+  const uploads = fc
+    .array(fc.constantFrom('x', 'y', 'z'), { minLength: 1, maxLength: 8 })
+    .map((keys) =>
+      keys.map((key, second) => ({ ...object(`${key}${second}`, 10, second), upload: `flights/${key}.csv` })),
+    );
+  const shuffled = uploads.chain((each) =>
+    fc.tuple(fc.constant(each), fc.shuffledSubarray([...each, ...each], { minLength: each.length * 2 })),
+  );
+  const versionAfter = (settings: typeof append, events: readonly ManifestObject[]) => {
+    let present: readonly ManifestObject[] = [];
+    for (const event of events) {
+      const plan = planVersion(settings, present, [event]);
+      if (plan.change) present = plan.manifest.objects;
+    }
+    return present.map((each) => each.sha256);
+  };
+
+  it('does not matter, nor do repeats: append', () => {
+    forAll(shuffled, ([inOrder, delivered]) => {
+      expect(versionAfter(append, delivered)).toEqual(versionAfter(append, inOrder));
+    });
+  });
+
+  it('does not matter, nor do repeats: snapshot', () => {
+    forAll(shuffled, ([inOrder, delivered]) => {
+      expect(versionAfter(snapshot, delivered)).toEqual([inOrder.at(-1)?.sha256]);
+    });
+  });
+
+  it('an upload to the same key replaces the one before', () => {
+    const first = object('a', 10, 0);
+    const corrected = { ...object('b', 12, 5), upload: first.upload };
+    const plan = planVersion(append, [first], [corrected]);
+    expect(plan).toMatchObject({ change: true, rows: 12 });
+    expect(planVersion(append, [corrected], [first])).toEqual({ change: false });
   });
 });
 

@@ -1,0 +1,278 @@
+/** S3 Object Created in the raw bucket → the next dataset version, or quarantine with a report. */
+import { s3ObjectCreated } from '../contract/aws-events.ts';
+import { DatasetRejected, DatasetVersionRegistered } from '../contract/events.ts';
+import { nodeId, uploadKey } from '../contract/keys.ts';
+import { metrics } from '../contract/metrics.ts';
+import type { ManifestObject, StateRecord } from '../contract/records.ts';
+import type { ProjectSettings } from '../contract/settings.ts';
+import { inspectUpload } from '../domain/dataset/inspect.ts';
+import { ConcurrentChange } from '../domain/errors.ts';
+import { planVersion, type VersionPlan } from '../domain/versions.ts';
+import { type Context, eventHandler, type ParsedEvent } from '../runtime/event-handler.ts';
+import { findProject } from '../runtime/settings.ts';
+import { COPY_LIMIT_BYTES, type DatasetStore, datasetStore, type Upload } from '../stores/dataset-store.ts';
+import { type EventPublisher, eventPublisher } from '../stores/event-publisher.ts';
+import {
+  type LineageStore,
+  lineageStore,
+  type RecordOf,
+  TRANSACTION_LIMIT,
+  type Write,
+} from '../stores/lineage-store.ts';
+
+interface Services {
+  readonly lineage: LineageStore;
+  readonly events: EventPublisher;
+  readonly datasets: DatasetStore;
+}
+
+/** An upload whose bytes were checked. */
+interface Accepted {
+  readonly upload: Upload;
+  readonly object: ManifestObject;
+  readonly uploadedBy: string;
+}
+
+export const handler = eventHandler({
+  name: 'register-dataset-version',
+  consumes: [s3ObjectCreated],
+  services: (environment): Services => ({
+    lineage: lineageStore(environment.TABLE_NAME),
+    events: eventPublisher(environment.EVENT_BUS_NAME),
+    datasets: datasetStore({
+      rawBucket: environment.RAW_BUCKET,
+      datasetBucket: environment.DATASET_BUCKET,
+      keyArn: environment.DATA_KEY_ARN,
+    }),
+  }),
+  handle: registerDatasetVersion,
+});
+
+export async function registerDatasetVersion(
+  event: ParsedEvent<typeof s3ObjectCreated>,
+  context: Context<Services>,
+): Promise<void> {
+  const { object, requester } = event.detail;
+  const name = uploadKey.project(object.key);
+  const project = name === undefined ? undefined : findProject(context.settings, name);
+  if (!project || object.key.endsWith('/')) {
+    const known = context.settings.projects.map((each) => `${each.name}/`).join(', ');
+    return context.log.warn('an upload belongs to no project', { key: object.key, expected: `a key under ${known}` });
+  }
+  const uploads = await uploadsOf(project, object.key, object['version-id'], context.services.datasets);
+  const accepted: Accepted[] = [];
+  for (const upload of uploads) {
+    const checked = await inspect(project, upload, upload.uploadedBy ?? requester ?? 'unknown', context);
+    // One bad file keeps a whole multi-file upload out: half a batch is no version.
+    if (!checked) return;
+    accepted.push(checked);
+  }
+  if (accepted.length > 0) await register(project, accepted, context);
+}
+
+/** The objects that the event completes: itself, or all that a marker closes; none when a marker is still to come. */
+async function uploadsOf(
+  project: ProjectSettings,
+  key: string,
+  s3Version: string | undefined,
+  datasets: DatasetStore,
+): Promise<Upload[]> {
+  if (project.data.commit === 'object') {
+    const upload = await datasets.findUpload(key, s3Version);
+    return upload ? [upload] : [];
+  }
+  if (!uploadKey.isMarker(key)) return [];
+  const keys = await datasets.listUploads(uploadKey.markerPrefix(key));
+  const found = await Promise.all(keys.map((each) => datasets.findUpload(each)));
+  return found.flatMap((upload) => (upload ? [upload] : []));
+}
+
+/** Checks an upload and stores its bytes; undefined when it was quarantined. */
+async function inspect(
+  project: ProjectSettings,
+  upload: Upload,
+  uploadedBy: string,
+  context: Context<Services>,
+): Promise<Accepted | undefined> {
+  const { datasets } = context.services;
+  if (upload.bytes > COPY_LIMIT_BYTES)
+    throw new Error(`${upload.key} has ${upload.bytes} bytes; split it into files of at most ${COPY_LIMIT_BYTES}`);
+  const inspection = await inspectUpload(
+    { size: upload.bytes, read: (range) => datasets.read(upload, range) },
+    project.data,
+  );
+  if (inspection.outcome === 'rejected') {
+    await reject(project, upload, uploadedBy, inspection, context);
+    return undefined;
+  }
+  await datasets.storeObject(upload, project.name, inspection.sha256);
+  return {
+    upload,
+    uploadedBy,
+    object: {
+      sha256: inspection.sha256,
+      bytes: upload.bytes,
+      rows: inspection.rows,
+      upload: upload.key,
+      uploadVersion: upload.s3Version,
+      uploadedAt: upload.uploadedAt,
+    },
+  };
+}
+
+async function reject(
+  project: ProjectSettings,
+  upload: Upload,
+  uploadedBy: string,
+  rejection: { readonly sha256: string; readonly report: { readonly reason: string } },
+  { services, now, metrics: recorder }: Context<Services>,
+): Promise<void> {
+  const { sha256 } = rejection;
+  const report = await services.datasets.quarantine(upload, project.name, sha256, rejection.report);
+  const record: RecordOf<'quarantined-upload'> = {
+    key: upload.key,
+    s3Version: upload.s3Version,
+    sha256,
+    reason: rejection.report.reason,
+    report,
+    uploadedBy,
+    at: now().toISOString(),
+  };
+  const local = uploadName(upload);
+  const written = await services.lineage.write([
+    { kind: 'create', type: 'quarantined-upload', project: project.name, local, record },
+  ]);
+  const told = written.written ? record : await services.lineage.require('quarantined-upload', project.name, local);
+  recorder.record(project.name, metrics.datasetRejected, 1);
+  await services.events.publish(DatasetRejected, {
+    project: project.name,
+    at: told.at,
+    upload: told.key,
+    reason: told.reason,
+    report: told.report,
+  });
+}
+
+async function register(
+  project: ProjectSettings,
+  accepted: readonly Accepted[],
+  context: Context<Services>,
+): Promise<void> {
+  const { lineage, datasets, events } = context.services;
+  const state = await lineage.state(project.name);
+  const present = state.manifestId ? (await datasets.readManifest(project.name, state.manifestId)).objects : [];
+  const plan = planVersion(
+    project,
+    present,
+    accepted.map((each) => each.object),
+  );
+  if (!plan.change) {
+    // The same content again. A retry of the event that registered it must still tell of it.
+    if (state.datasetVersion !== undefined) await announceVersion(project, state.datasetVersion, events, lineage);
+    return;
+  }
+  await datasets.writeManifest(project.name, plan.manifestId, plan.manifest);
+  const version = (state.datasetVersion ?? 0) + 1;
+  const at = context.now().toISOString();
+  const writes = versionWrites(project, state, version, plan, accepted, at);
+  const outcome = await lineage.write(writes);
+  if (!outcome.written) throw new ConcurrentChange(`the state of ${project.name}`);
+  context.metrics.record(project.name, metrics.datasetRejected, 0);
+  context.metrics.record(project.name, metrics.datasetRows, sumRows(plan.added));
+  await announceVersion(project, version, events, lineage);
+}
+
+function versionWrites(
+  project: ProjectSettings,
+  state: StateRecord,
+  version: number,
+  plan: VersionPlan & { readonly change: true },
+  accepted: readonly Accepted[],
+  at: string,
+): Write[] {
+  const id = nodeId.build('dataset-version', project.name, version);
+  const newRows = sumRows(plan.added);
+  const writes: Write[] = [
+    {
+      kind: 'create',
+      type: 'dataset-version',
+      project: project.name,
+      local: version,
+      order: version,
+      record: {
+        version,
+        manifestId: plan.manifestId,
+        objects: plan.manifest.objects.length,
+        rows: plan.rows,
+        newRows,
+        uploads: accepted.map((each) => each.upload.key),
+        at,
+      },
+    },
+    {
+      kind: 'state',
+      project: project.name,
+      read: state,
+      set: {
+        datasetVersion: version,
+        manifestId: plan.manifestId,
+        rows: plan.rows,
+        rowsRegistered: (state.rowsRegistered ?? 0) + newRows,
+      },
+    },
+    ...(project.data.mode === 'append' && state.datasetVersion !== undefined
+      ? [
+          {
+            kind: 'edge' as const,
+            from: id,
+            relation: 'wasDerivedFrom' as const,
+            to: nodeId.build('dataset-version', project.name, state.datasetVersion),
+            at,
+          },
+        ]
+      : []),
+    ...accepted.flatMap((each) => uploadWrites(project, id, each, at)),
+  ];
+  if (writes.length > TRANSACTION_LIMIT)
+    throw new Error(
+      `${accepted.length} files in one upload; at most ${Math.floor((TRANSACTION_LIMIT - 3) / WRITES_PER_UPLOAD)} fit: join them, or upload in parts`,
+    );
+  return writes;
+}
+
+const WRITES_PER_UPLOAD = 6;
+
+/** version → stored object → upload → who uploaded. */
+function uploadWrites(
+  project: ProjectSettings,
+  versionId: string,
+  { upload, object, uploadedBy }: Accepted,
+  at: string,
+): Write[] {
+  const objectId = nodeId.build('dataset-object', project.name, object.sha256);
+  const uploadId = nodeId.build('upload', project.name, uploadName(upload));
+  const agent = nodeId.build('agent', project.name, uploadedBy);
+  const { sha256, bytes, rows } = object;
+  return [
+    { kind: 'mention', id: objectId, at, fields: { sha256, bytes, rows } },
+    { kind: 'edge', from: versionId, relation: 'wasDerivedFrom', to: objectId, at },
+    { kind: 'mention', id: uploadId, at, fields: { key: upload.key, s3Version: upload.s3Version, sha256, uploadedBy } },
+    { kind: 'edge', from: objectId, relation: 'wasDerivedFrom', to: uploadId, at },
+    { kind: 'mention', id: agent, at },
+    { kind: 'edge', from: uploadId, relation: 'wasAttributedTo', to: agent, at },
+  ];
+}
+
+/** The same key in the same S3 version is the same upload, however often its event comes. */
+const uploadName = (upload: Upload): string => `${upload.key}@${upload.s3Version}`;
+const sumRows = (objects: readonly ManifestObject[]): number => objects.reduce((sum, each) => sum + each.rows, 0);
+
+async function announceVersion(
+  project: ProjectSettings,
+  version: number,
+  events: EventPublisher,
+  lineage: LineageStore,
+) {
+  const record = await lineage.require('dataset-version', project.name, version);
+  await events.publish(DatasetVersionRegistered, { ...record, project: project.name });
+}
