@@ -45,6 +45,8 @@ def set_environment(options: argparse.Namespace) -> None:
     state, objects, temporary = directory / "state", directory / "objects", directory / "tmp"
     for folder in (state, objects, temporary):
         folder.mkdir(parents=True, exist_ok=True)
+    # Node looks for the nearest package.json above a function's files; without this one it may find a project's own.
+    (temporary / "package.json").write_text("{}\n")
     address = f"http://127.0.0.1:{options.port}"
     os.environ.update(
         {
@@ -73,6 +75,8 @@ def set_environment(options: argparse.Namespace) -> None:
             "AWS_SECRET_ACCESS_KEY": "test",
             "AWS_REGION": REGION,
             "AWS_DEFAULT_REGION": REGION,
+            # MiniStack's own wrapper of a function would put this warning into the log of every cold start.
+            "NODE_OPTIONS": "--disable-warning=DEP0169",
             # Functions run on the Node of this repository, the version that Lambda's nodejs24.x is.
             "PATH": f"{REPOSITORY / 'node_modules' / '.bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         }

@@ -8,6 +8,7 @@ from importlib import import_module
 
 ADDITIONS = (
     "secure_transport",
+    "function_settings",
     "delivery",
     "schedules",
     "object_versions",
