@@ -160,6 +160,7 @@ export const environmentSettings = z.object({
 export type ColumnSettings = z.infer<typeof columnSettings>;
 export type ProjectSettings = z.infer<typeof projectSettings>;
 export type EnvironmentSettings = z.infer<typeof environmentSettings>;
+export type DataSettings = z.infer<typeof dataSettings>;
 export type GateSettings = z.infer<typeof gateSettings>;
 export type TrainingSettings = z.infer<typeof trainingSettings>;
 export type MonitoringSettings = z.infer<typeof monitoringSettings>;

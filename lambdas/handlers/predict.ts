@@ -31,8 +31,8 @@ export async function predict(
   { settings, services, now }: Context<Services>,
 ): Promise<HttpAnswer> {
   const project = projectNamed(settings, request.project);
-  const rows = readRows(request, project);
-  const checked = checkInstances(rows, project.data);
+  const { rows, form } = readRows(request, project);
+  const checked = checkInstances(rows, project.data, form);
   if (!checked.ok) {
     const [first] = checked.violations;
     throw new HttpProblem(
@@ -65,16 +65,17 @@ export async function predict(
   }
 }
 
-function readRows(request: HttpRequest, project: ProjectSettings): readonly Record<string, unknown>[] {
+function readRows(request: HttpRequest, project: ProjectSettings) {
   const type = (request.headers['content-type'] ?? 'application/json').split(';')[0]?.trim();
-  const rows = type === 'text/csv' ? csvRows(request.body) : jsonRows(request.body, type);
+  const form = type === 'text/csv' ? 'text' : 'json';
+  const rows = form === 'text' ? csvRows(request.body) : jsonRows(request.body, type);
   const { maximumRows } = project.serving;
   if (rows.length > maximumRows)
     throw new HttpProblem(
       413,
       `got ${rows.length} rows, at most ${maximumRows} fit in one request (serving.maximumRows)`,
     );
-  return rows;
+  return { rows, form } as const;
 }
 
 function jsonRows(body: string, type: string | undefined): readonly Record<string, unknown>[] {
