@@ -1,0 +1,97 @@
+/**
+ * The code of all Lambda functions, made by one run of esbuild (docs/decisions/0001-one-bundling-run.md). Each function
+ * is a folder: `index.mjs`, its source map, the settings of its environment, and for start-training the code archives.
+ */
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build, type Metafile } from 'esbuild';
+import { environments, type FunctionName } from '../lambdas/contract/env.ts';
+import type { EnvironmentSettings, ProjectSettings } from '../lambdas/contract/settings.ts';
+import { makeCodeArchive } from './code-archive.ts';
+import type { Environment } from './config/index.ts';
+
+export const repositoryRoot = fileURLToPath(new URL('..', import.meta.url));
+
+/** A bundle by path within its folder. */
+type Files = ReadonlyMap<string, Uint8Array>;
+
+export interface FunctionBundles {
+  /** Folder with the code of each function. */
+  readonly folderOf: (name: FunctionName) => string;
+}
+
+export interface BundledCode {
+  readonly files: ReadonlyMap<FunctionName, Files>;
+  readonly metafile: Metafile;
+}
+
+/** @throws naming every function of the contract that has no handler */
+export async function bundleHandlers(): Promise<BundledCode> {
+  const all = functionNames();
+  const missing = all.filter((name) => !existsSync(handlerFile(name)));
+  if (missing.length > 0) console.error(`lambdas/handlers has no ${missing.map((name) => `${name}.ts`).join(', ')}`);
+  const names = all.filter(
+    (name) => !missing.includes(name) && !(process.env.FLYWHEEL_SKIP ?? '').split(',').includes(name),
+  );
+  const { outputFiles, metafile } = await build({
+    absWorkingDir: repositoryRoot,
+    entryPoints: names.map((name) => ({ in: handlerFile(name), out: `${name}/index` })),
+    outdir: 'bundles',
+    outExtension: { '.js': '.mjs' },
+    write: false,
+    bundle: true,
+    minify: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node24',
+    mainFields: ['module', 'main'],
+    sourcemap: 'linked',
+    sourcesContent: false,
+    metafile: true,
+    logLevel: 'warning',
+  });
+  const files = new Map(
+    names.map((name) => {
+      const prefix = join(repositoryRoot, 'bundles', name, '/');
+      const own = outputFiles.filter((file) => file.path.startsWith(prefix));
+      return [name, new Map(own.map((file) => [file.path.slice(prefix.length), file.contents]))];
+    }),
+  );
+  return { files, metafile };
+}
+
+/** Adds to the bundles what differs between environments, and writes each to a folder that lives as long as this process. */
+export async function writeBundles(code: BundledCode, environment: Environment): Promise<FunctionBundles> {
+  const archives = await Promise.all(
+    environment.projects.map(async (project) => ({ project, archive: await makeCodeArchive(repositoryRoot, project) })),
+  );
+  const settings: EnvironmentSettings = {
+    name: environment.name,
+    projects: archives.map(
+      ({ project, archive }): ProjectSettings => ({ ...project, code: { sha256: archive.sha256 } }),
+    ),
+  };
+  const folder = mkdtempSync(join(tmpdir(), `flywheel-${environment.name}-`));
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  for (const name of functionNames()) {
+    for (const [path, content] of code.files.get(name) ?? []) write(join(folder, name, path), content);
+    write(join(folder, name, 'settings.json'), JSON.stringify(settings));
+  }
+  for (const { project, archive } of archives)
+    write(join(folder, 'start-training', 'code', `${project.name}.tar.gz`), archive.bytes);
+  return { folderOf: (name) => join(folder, name) };
+}
+
+/** Every function of the contract, in its order. */
+export function functionNames(): FunctionName[] {
+  return Object.keys(environments).filter((name): name is FunctionName => name in environments);
+}
+
+const handlerFile = (name: FunctionName): string => join(repositoryRoot, 'lambdas/handlers', `${name}.ts`);
+
+function write(path: string, content: string | Uint8Array): void {
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, content);
+}

@@ -1,0 +1,47 @@
+/** Upload → immutable dataset version, or quarantine. */
+import { Duration } from 'aws-cdk-lib';
+import { Construct } from 'constructs';
+import { s3ObjectCreated } from '../../lambdas/contract/aws-events.ts';
+import { metrics } from '../../lambdas/contract/metrics.ts';
+import { EventFunction } from './event-function.ts';
+import { EventRoute } from './event-route.ts';
+import type { Platform } from './platform.ts';
+import { sumOf } from './project-metrics.ts';
+
+export class DatasetVersioning extends Construct {
+  readonly functions: readonly EventFunction[];
+
+  constructor(scope: Construct, id: string, { platform }: { readonly platform: Platform }) {
+    super(scope, id);
+    const { raw, datasets, key, table, bus, environment, alarms } = platform;
+    const register = new EventFunction(this, 'Register', {
+      name: 'register-dataset-version',
+      description: 'hashes, checks and profiles an upload, and makes it a dataset version',
+      platform,
+      access: table
+        .readWrite()
+        .and(bus.publish())
+        .and(key.name())
+        .and(raw.named('RAW_BUCKET'))
+        .and(raw.read(''))
+        .and(datasets.named('DATASET_BUCKET'))
+        .and(datasets.read('datasets/', 'quarantine/'))
+        .and(datasets.write('datasets/', 'quarantine/')),
+      memory: 2048,
+      timeout: Duration.minutes(15),
+    });
+    new EventRoute(this, 'Uploads', {
+      events: [s3ObjectCreated],
+      detail: { bucket: { name: [raw.bucket.bucketName] } },
+      to: register,
+    });
+    for (const project of environment.projects)
+      alarms.add(this, `${project.name}-rejected`, {
+        kind: 'dataset-rejected',
+        of: project.name,
+        metric: sumOf(environment, project.name, metrics.datasetRejected),
+        atLeast: 1,
+      });
+    this.functions = [register];
+  }
+}

@@ -1,0 +1,71 @@
+/** Captured requests → counts by feature and bin → drift, measured at intervals or on demand. */
+import { Duration } from 'aws-cdk-lib';
+import { Construct } from 'constructs';
+import { driftMeasurementDue, s3ObjectCreated } from '../../lambdas/contract/aws-events.ts';
+import { DriftMeasurementDemanded } from '../../lambdas/contract/events.ts';
+import { metrics } from '../../lambdas/contract/metrics.ts';
+import { EventFunction } from './event-function.ts';
+import { EventRoute } from './event-route.ts';
+import type { Platform } from './platform.ts';
+import { maximumOf } from './project-metrics.ts';
+import { Schedule } from './schedule.ts';
+
+export class DriftMonitor extends Construct {
+  readonly functions: readonly EventFunction[];
+
+  constructor(scope: Construct, id: string, { platform }: { readonly platform: Platform }) {
+    super(scope, id);
+    const { environment, table, bus, captures, models, alarms } = platform;
+    const profile = new EventFunction(this, 'Profile', {
+      name: 'profile-capture',
+      description: 'counts captured requests by feature and bin',
+      platform,
+      memory: 1024,
+      access: table
+        .readWrite()
+        .and(captures.named('CAPTURE_BUCKET'))
+        .and(captures.read('capture/'))
+        .and(models.named('MODEL_BUCKET'))
+        .and(models.read('models/*/evaluations/')),
+    });
+    new EventRoute(this, 'Captured', {
+      events: [s3ObjectCreated],
+      detail: { bucket: { name: [captures.bucket.bucketName] }, object: { key: [{ prefix: 'capture/' }] } },
+      to: profile,
+    });
+
+    const measure = new EventFunction(this, 'Measure', {
+      name: 'measure-drift',
+      description: "compares captured traffic with the champion's baseline",
+      platform,
+      timeout: Duration.minutes(5),
+      // Two measurements at once would count one finding twice.
+      concurrency: 1,
+      access: table
+        .readWrite()
+        .and(bus.publish())
+        .and(captures.named('CAPTURE_BUCKET'))
+        .and(captures.write('drift/'))
+        .and(models.named('MODEL_BUCKET'))
+        .and(models.read('models/*/evaluations/')),
+    });
+    new EventRoute(this, 'Demanded', { bus: bus.bus, events: [DriftMeasurementDemanded], to: measure });
+    new Schedule(this, 'Interval', { minutes: environment.driftMinutes, event: driftMeasurementDue, to: measure });
+
+    alarms.add(this, 'Failing', {
+      kind: 'drift-not-measured',
+      of: measure.name,
+      metric: measure.function.metricErrors({ period: Duration.minutes(5), statistic: 'sum' }),
+      atLeast: 1,
+      periods: 3,
+    });
+    for (const project of environment.projects)
+      alarms.add(this, `${project.name}-drifted`, {
+        kind: 'drift-detected',
+        of: project.name,
+        metric: maximumOf(environment, project.name, metrics.driftDetected),
+        atLeast: 1,
+      });
+    this.functions = [profile, measure];
+  }
+}

@@ -1,0 +1,100 @@
+/** Candidate → a processing job that scores it beside the champion → the gate's decision. */
+import { EventField, Rule, RuleTargetInput } from 'aws-cdk-lib/aws-events';
+import { SnsTopic } from 'aws-cdk-lib/aws-events-targets';
+import { Construct } from 'constructs';
+import { processingJobStateChange } from '../../lambdas/contract/aws-events.ts';
+import {
+  ApprovalGiven,
+  ApprovalRequested,
+  EVENT_SOURCE,
+  ModelEvaluated,
+  ModelTrained,
+  StepOverdue,
+} from '../../lambdas/contract/events.ts';
+import { sageMakerPrefix } from '../../lambdas/contract/keys.ts';
+import { EventFunction } from './event-function.ts';
+import { EventRoute } from './event-route.ts';
+import type { Platform } from './platform.ts';
+import type { ProjectRoles } from './project-roles.ts';
+import { sageMaker } from './sagemaker-access.ts';
+
+export interface EvaluationProps {
+  readonly platform: Platform;
+  readonly roles: ProjectRoles;
+}
+
+export class Evaluation extends Construct {
+  readonly functions: readonly EventFunction[];
+
+  constructor(scope: Construct, id: string, { platform, roles }: EvaluationProps) {
+    super(scope, id);
+    const { environment, table, bus, key, datasets, models } = platform;
+    const record = table.readWrite().and(bus.publish());
+
+    const start = new EventFunction(this, 'Start', {
+      name: 'start-evaluation',
+      description: 'creates the processing job that scores a candidate beside the champion',
+      platform,
+      access: record
+        .and(roles.pass())
+        .and(key.name())
+        .and(datasets.named('DATASET_BUCKET'))
+        .and(models.named('MODEL_BUCKET'))
+        .and(
+          sageMaker(this, platform, ['processing-job'], ['CreateProcessingJob', 'DescribeProcessingJob', 'AddTags']),
+        ),
+    });
+    new EventRoute(this, 'Candidates', { bus: bus.bus, events: [ModelTrained], to: start });
+
+    const finish = new EventFunction(this, 'Finish', {
+      name: 'finish-evaluation',
+      description: "records a candidate's metrics, or why there are none",
+      platform,
+      access: record
+        .and(models.named('MODEL_BUCKET'))
+        .and(models.read('models/*/evaluations/'))
+        .and(sageMaker(this, platform, ['processing-job'], ['DescribeProcessingJob'])),
+    });
+    new EventRoute(this, 'Jobs', {
+      events: [processingJobStateChange],
+      detail: {
+        ProcessingJobName: [{ prefix: sageMakerPrefix(environment.name) }],
+        ProcessingJobStatus: ['Completed', 'Failed', 'Stopped'],
+      },
+      to: finish,
+    });
+    new EventRoute(this, 'Overdue', {
+      bus: bus.bus,
+      events: [StepOverdue],
+      detail: { kind: ['evaluation'] },
+      to: finish,
+    });
+
+    const judge = new EventFunction(this, 'Judge', {
+      name: 'judge-candidate',
+      description: "applies the project's gate to an evaluated candidate, and a person's answer",
+      platform,
+      access: record,
+    });
+    new EventRoute(this, 'Judgements', { bus: bus.bus, events: [ModelEvaluated, ApprovalGiven], to: judge });
+    this.#askForApproval(platform);
+    this.functions = [start, finish, judge];
+  }
+
+  #askForApproval({ bus, topic, environment }: Platform): void {
+    const project = EventField.fromPath('$.detail.project');
+    const model = EventField.fromPath('$.detail.model');
+    new Rule(this, 'ApprovalRequests', {
+      eventBus: bus.bus,
+      description: 'Flywheel: tells people of models that wait for approval',
+      eventPattern: { source: [EVENT_SOURCE], detailType: [ApprovalRequested.detailType] },
+      targets: [
+        new SnsTopic(topic, {
+          message: RuleTargetInput.fromText(
+            `Model ${project}/${model} of environment ${environment.name} waits for approval: npx flywheel approve ${project}/${model} --env ${environment.name} --reason "..."`,
+          ),
+        }),
+      ],
+    });
+  }
+}
