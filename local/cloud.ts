@@ -54,7 +54,7 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
   const last = readPorts(directory);
   const running = names.filter((name) => serviceStatus(directory, name, 0).state === 'running');
   const ports = last && running.length > 0 ? last : await claimPorts(options.ports ?? last ?? defaultPorts);
-  const services = servicesOf(directory, ports, options.retryDelaySeconds ?? 0.2);
+  const services = servicesOf(directory, ports, { retryDelaySeconds: options.retryDelaySeconds ?? 0.2 });
   const missing = services.filter((service) => !running.includes(service.name));
   if (missing.length > 0) {
     writePorts(directory, ports);

@@ -26,20 +26,16 @@ const stopLimitMs = 15_000;
 // Servers, functions and containers see these variables of the user's shell and no others.
 const inherited = ['PATH', 'HOME', 'LANG', 'TMPDIR', 'TZ', 'LD_LIBRARY_PATH', 'CUDA_VISIBLE_DEVICES'];
 
+export interface MinistackSettings {
+  /** Seconds before the first retry of an asynchronous function call. */
+  readonly retryDelaySeconds: number;
+  /** Additions to leave out, 'all' or names: a test sees whether MiniStack has caught up. */
+  readonly without?: string;
+}
+
 /** The services of a cloud: SageMaker local is one as soon as the repository has it. */
-export function servicesOf(directory: string, ports: CloudPorts, retryDelaySeconds: number): readonly Service[] {
-  const python = join(repository, '.flywheel/venv/cloud/bin/python');
-  const sagemakerUrl = `http://127.0.0.1:${ports.sagemaker}`;
-  const ministack: Service = {
-    name: 'ministack',
-    port: ports.cloud,
-    command: [
-      python,
-      join(repository, 'local/ministack/launcher.py'),
-      ...['--port', String(ports.cloud), '--sagemaker', sagemakerUrl, '--directory', join(directory, 'ministack')],
-      ...['--retry-delay', String(retryDelaySeconds)],
-    ],
-  };
+export function servicesOf(directory: string, ports: CloudPorts, settings: MinistackSettings): readonly Service[] {
+  const ministack = ministackService(directory, ports, settings);
   const server = join(repository, 'local/sagemaker/main.ts');
   if (!existsSync(server)) return [ministack];
   const images = join(directory, 'images.json');
@@ -54,6 +50,20 @@ export function servicesOf(directory: string, ports: CloudPorts, retryDelaySecon
     ],
   };
   return [ministack, sagemaker];
+}
+
+export function ministackService(directory: string, ports: CloudPorts, settings: MinistackSettings): Service {
+  return {
+    name: 'ministack',
+    port: ports.cloud,
+    command: [
+      join(repository, '.flywheel/venv/cloud/bin/python'),
+      join(repository, 'local/ministack/launcher.py'),
+      ...['--port', String(ports.cloud), '--sagemaker', `http://127.0.0.1:${ports.sagemaker}`],
+      ...['--directory', join(directory, 'ministack'), '--retry-delay', String(settings.retryDelaySeconds)],
+      ...(settings.without ? ['--without', settings.without] : []),
+    ],
+  };
 }
 
 /**

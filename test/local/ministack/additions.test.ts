@@ -1,0 +1,385 @@
+/**
+ * Each addition to MiniStack, with it and without: the first must hold, and when the second holds too, MiniStack has
+ * caught up and the module of that name under local/ministack/additions/ can go.
+ */
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import {
+  CloudFormationClient,
+  CloudFormationServiceException,
+  CreateStackCommand,
+  DescribeStacksCommand,
+} from '@aws-sdk/client-cloudformation';
+import {
+  CloudWatchClient,
+  DescribeAlarmsCommand,
+  ListMetricsCommand,
+  PutMetricAlarmCommand,
+  PutMetricDataCommand,
+} from '@aws-sdk/client-cloudwatch';
+import {
+  CloudWatchLogsClient,
+  CreateLogGroupCommand,
+  CreateLogStreamCommand,
+  PutLogEventsCommand,
+} from '@aws-sdk/client-cloudwatch-logs';
+import { EventBridgeClient, PutEventsCommand, PutRuleCommand, PutTargetsCommand } from '@aws-sdk/client-eventbridge';
+import { CreateRoleCommand, IAMClient, PutRolePolicyCommand } from '@aws-sdk/client-iam';
+import {
+  AddPermissionCommand,
+  GetFunctionConfigurationCommand,
+  LambdaClient,
+  UpdateFunctionConfigurationCommand,
+} from '@aws-sdk/client-lambda';
+import {
+  CreateBucketCommand,
+  PutBucketNotificationConfigurationCommand,
+  PutBucketPolicyCommand,
+  PutBucketVersioningCommand,
+  PutObjectCommand,
+  S3Client,
+} from '@aws-sdk/client-s3';
+import { CreateQueueCommand, type Message, ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { AssumeRoleCommand, STSClient } from '@aws-sdk/client-sts';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { claimPort } from '../../../local/cloud/ports.ts';
+import { ministackService, startService, stopService } from '../../../local/cloud/services.ts';
+
+const account = '000000000000';
+const region = 'us-east-1';
+const root = join(import.meta.dirname, '../../../.flywheel/test-additions');
+const directories = { whole: join(root, 'whole'), bare: join(root, 'bare') };
+const clouds: { whole?: Clients; bare?: Clients } = {};
+
+beforeAll(async () => {
+  [clouds.whole, clouds.bare] = await Promise.all([start(directories.whole), start(directories.bare, 'all')]);
+}, 60_000);
+
+afterAll(async () => {
+  await Promise.all(Object.values(directories).map((directory) => stopService(directory, 'ministack')));
+  rmSync(root, { recursive: true, force: true });
+});
+
+/** Name of the addition, what holds with it, and the question. */
+const claims: readonly [addition: string, claim: string, holds: (cloud: Clients) => Promise<boolean>][] = [
+  ['secure_transport', 'a TLS-only bucket lets a role in', tlsOnlyBucketLetsIn],
+  ['function_settings', 'a template gives a function its dead-letter queue and concurrency', templateSetsFunction],
+  ['delivery', 'an event that a function never handles becomes a dead letter', failureIsDeadLetter],
+  [
+    'delivery',
+    'a rule without permission puts its event into the dead-letter queue of the target',
+    refusalIsDeadLetter,
+  ],
+  ['object_versions', 'the event of an upload carries the version', eventHasVersion],
+  ['metrics_of_functions', 'a log line in the embedded metric format is a metric', logLineIsMetric],
+  ['alarms', 'an alarm reads its own dimensions only', alarmKeepsDimensions],
+  ['alarms', 'an alarm without data follows treatMissingData', alarmTreatsMissingData],
+  ['alarms', 'an alarm announces its state on the default bus', alarmIsAnnounced],
+  ['cloudformation_types', 'AWS::Events::Archive', (cloud) => deploys(cloud, archiveTemplate)],
+  ['cloudformation_types', 'AWS::CloudWatch::CompositeAlarm', (cloud) => deploys(cloud, compositeTemplate)],
+  ['cloudformation_types', 'AWS::CloudWatch::Alarm with Metrics', (cloud) => deploys(cloud, mathTemplate)],
+  ['cloudformation_types', 'AWS::Logs::QueryDefinition', (cloud) => deploys(cloud, queryTemplate)],
+  ['cloudformation_types', 'AWS::ApplicationAutoScaling', (cloud) => deploys(cloud, scalingTemplate)],
+];
+
+describe.each(claims)('%s: %s', (_addition, _claim, holds) => {
+  it('holds', async () => expect(await holds(cloudOf('whole'))).toBe(true));
+  it('does not hold in MiniStack alone', async () => expect(await holds(cloudOf('bare'))).toBe(false));
+});
+
+describe('cloudformation_types: AWS::SageMaker::ModelPackageGroup', () => {
+  const template = one('AWS::SageMaker::ModelPackageGroup', { ModelPackageGroupName: 'flights' });
+  it('asks SageMaker local, and says so when that does not answer', async () => {
+    const stack = await deployed(cloudOf('whole'), template);
+    expect(stack.reason).toMatch(/SageMaker local does not answer at http:\/\/127.0.0.1:1\b/);
+  });
+  it('is refused by MiniStack alone', async () => {
+    expect((await deployed(cloudOf('bare'), template)).status).toBe('REFUSED');
+  });
+});
+
+async function tlsOnlyBucketLetsIn(cloud: Clients): Promise<boolean> {
+  const bucket = unique();
+  await cloud.s3.send(new CreateBucketCommand({ Bucket: bucket }));
+  const everything = [`arn:aws:s3:::${bucket}`, `arn:aws:s3:::${bucket}/*`];
+  const condition = { Bool: { 'aws:SecureTransport': 'false' } };
+  const deny = { Effect: 'Deny', Principal: '*', Action: 's3:*', Resource: everything, Condition: condition };
+  await cloud.s3.send(new PutBucketPolicyCommand({ Bucket: bucket, Policy: policy(deny) }));
+  const role = unique();
+  const principal = { AWS: `arn:aws:iam::${account}:root` };
+  const trust = policy({ Effect: 'Allow', Principal: principal, Action: 'sts:AssumeRole' });
+  await cloud.iam.send(new CreateRoleCommand({ RoleName: role, AssumeRolePolicyDocument: trust }));
+  const allow = policy({ Effect: 'Allow', Action: 's3:PutObject', Resource: everything });
+  await cloud.iam.send(new PutRolePolicyCommand({ RoleName: role, PolicyName: 'put', PolicyDocument: allow }));
+  const arn = `arn:aws:iam::${account}:role/${role}`;
+  const session = await cloud.sts.send(new AssumeRoleCommand({ RoleArn: arn, RoleSessionName: 'test' }));
+  const { AccessKeyId = '', SecretAccessKey = '', SessionToken = '' } = session.Credentials ?? {};
+  const credentials = { accessKeyId: AccessKeyId, secretAccessKey: SecretAccessKey, sessionToken: SessionToken };
+  const asRole = new S3Client({ endpoint: cloud.endpoint, region, credentials });
+  return asRole.send(new PutObjectCommand({ Bucket: bucket, Key: 'k', Body: 'x' })).then(
+    () => true,
+    () => false,
+  );
+}
+
+async function templateSetsFunction(cloud: Clients): Promise<boolean> {
+  const name = await failingFunction(cloud, {
+    DeadLetterConfig: { TargetArn: await queue(cloud, unique()) },
+    ReservedConcurrentExecutions: 2,
+  });
+  const found = await cloud.lambda.send(new GetFunctionConfigurationCommand({ FunctionName: name }));
+  return found.DeadLetterConfig?.TargetArn !== undefined;
+}
+
+async function failureIsDeadLetter(cloud: Clients): Promise<boolean> {
+  const name = await failingFunction(cloud);
+  const deadLetters = unique();
+  const DeadLetterConfig = { TargetArn: await queue(cloud, deadLetters) };
+  await cloud.lambda.send(new UpdateFunctionConfigurationCommand({ FunctionName: name, DeadLetterConfig }));
+  const source = unique();
+  const arn = `arn:aws:lambda:${region}:${account}:function:${name}`;
+  await cloud.lambda.send(
+    new AddPermissionCommand({
+      FunctionName: name,
+      StatementId: 'rule',
+      Action: 'lambda:InvokeFunction',
+      Principal: 'events.amazonaws.com',
+    }),
+  );
+  await rule(cloud, { source: [source] }, { Id: 'f', Arn: arn });
+  await publish(cloud, source);
+  const letter = await receive(cloud, deadLetters);
+  const attributes = letter?.MessageAttributes;
+  return attributes?.ErrorMessage?.StringValue === 'always' && attributes.RequestID?.StringValue !== undefined;
+}
+
+async function refusalIsDeadLetter(cloud: Clients): Promise<boolean> {
+  const name = await failingFunction(cloud);
+  const deadLetters = unique();
+  const source = unique();
+  const arn = `arn:aws:lambda:${region}:${account}:function:${name}`;
+  const DeadLetterConfig = { Arn: await queue(cloud, deadLetters) };
+  await rule(cloud, { source: [source] }, { Id: 'f', Arn: arn, DeadLetterConfig });
+  await publish(cloud, source);
+  const letter = await receive(cloud, deadLetters);
+  return letter?.MessageAttributes?.ERROR_CODE?.StringValue === 'NO_PERMISSIONS';
+}
+
+async function eventHasVersion(cloud: Clients): Promise<boolean> {
+  const bucket = unique();
+  await cloud.s3.send(new CreateBucketCommand({ Bucket: bucket }));
+  const VersioningConfiguration = { Status: 'Enabled' as const };
+  await cloud.s3.send(new PutBucketVersioningCommand({ Bucket: bucket, VersioningConfiguration }));
+  const NotificationConfiguration = { EventBridgeConfiguration: {} };
+  await cloud.s3.send(new PutBucketNotificationConfigurationCommand({ Bucket: bucket, NotificationConfiguration }));
+  const name = unique();
+  await rule(
+    cloud,
+    { source: ['aws.s3'], detail: { bucket: { name: [bucket] } } },
+    { Id: 'q', Arn: await queue(cloud, name) },
+  );
+  const put = await cloud.s3.send(new PutObjectCommand({ Bucket: bucket, Key: 'k', Body: 'x' }));
+  const message = await receive(cloud, name);
+  return message?.Body?.includes(`"version-id": "${put.VersionId}"`) ?? false;
+}
+
+async function logLineIsMetric(cloud: Clients): Promise<boolean> {
+  const name = unique();
+  await cloud.logs.send(new CreateLogGroupCommand({ logGroupName: name }));
+  await cloud.logs.send(new CreateLogStreamCommand({ logGroupName: name, logStreamName: 's' }));
+  const directive = { Namespace: name, Dimensions: [['Project']], Metrics: [{ Name: 'Rows', Unit: 'Count' }] };
+  const _aws = { Timestamp: Date.now(), CloudWatchMetrics: [directive] };
+  const message = JSON.stringify({ _aws, Project: 'flights', Rows: [1, 2] });
+  const logEvents = [{ timestamp: Date.now(), message }];
+  await cloud.logs.send(new PutLogEventsCommand({ logGroupName: name, logStreamName: 's', logEvents }));
+  const found = await cloud.cloudwatch.send(new ListMetricsCommand({ Namespace: name }));
+  return found.Metrics?.[0]?.Dimensions?.[0]?.Value === 'flights';
+}
+
+async function alarmKeepsDimensions(cloud: Clients): Promise<boolean> {
+  const name = await alarm(cloud, { Dimensions: [{ Name: 'Project', Value: 'own' }] });
+  await put(cloud, name, 'another');
+  if ((await state(cloud, name)) === 'ALARM') return false;
+  await put(cloud, name, 'own');
+  return (await state(cloud, name)) === 'ALARM';
+}
+
+async function alarmTreatsMissingData(cloud: Clients): Promise<boolean> {
+  const name = await alarm(cloud, { TreatMissingData: 'breaching' });
+  return (await state(cloud, name)) === 'ALARM';
+}
+
+async function alarmIsAnnounced(cloud: Clients): Promise<boolean> {
+  const name = await alarm(cloud, { Dimensions: [{ Name: 'Project', Value: 'own' }] });
+  const announcements = unique();
+  const pattern = { 'detail-type': ['CloudWatch Alarm State Change'], detail: { alarmName: [name] } };
+  await rule(cloud, pattern, { Id: 'q', Arn: await queue(cloud, announcements) });
+  await put(cloud, name, 'own');
+  return (await receive(cloud, announcements)) !== undefined;
+}
+
+const archiveTemplate = {
+  Resources: {
+    Bus: { Type: 'AWS::Events::EventBus', Properties: { Name: 'bus-of-archive' } },
+    Archive: {
+      Type: 'AWS::Events::Archive',
+      Properties: { SourceArn: { 'Fn::GetAtt': ['Bus', 'Arn'] }, RetentionDays: 7 },
+    },
+  },
+};
+const alarmProperties = { EvaluationPeriods: 1, Threshold: 1, ComparisonOperator: 'GreaterThanThreshold' };
+const compositeTemplate = {
+  Resources: {
+    Child: {
+      Type: 'AWS::CloudWatch::Alarm',
+      Properties: { ...alarmProperties, Namespace: 'N', MetricName: 'M', Period: 60, Statistic: 'Sum' },
+    },
+    Parent: {
+      Type: 'AWS::CloudWatch::CompositeAlarm',
+      Properties: { AlarmRule: { 'Fn::Join': ['', ['ALARM("', { 'Fn::GetAtt': ['Child', 'Arn'] }, '")']] } },
+    },
+  },
+};
+const stat = { Metric: { Namespace: 'N', MetricName: 'M' }, Period: 60, Stat: 'Sum' };
+const mathTemplate = one('AWS::CloudWatch::Alarm', {
+  ...alarmProperties,
+  Metrics: [
+    { Id: 'a', MetricStat: stat, ReturnData: false },
+    { Id: 'e', Expression: 'a * 2', ReturnData: true },
+  ],
+});
+const queryTemplate = one('AWS::Logs::QueryDefinition', { Name: 'errors', QueryString: 'fields @message' });
+const scalingTemplate = one('AWS::ApplicationAutoScaling::ScalableTarget', {
+  MaxCapacity: 2,
+  MinCapacity: 1,
+  ResourceId: 'endpoint/e/variant/AllTraffic',
+  ScalableDimension: 'sagemaker:variant:DesiredInstanceCount',
+  ServiceNamespace: 'sagemaker',
+});
+
+type Clients = ReturnType<typeof clientsOf>;
+
+async function start(directory: string, without?: string): Promise<Clients> {
+  rmSync(directory, { recursive: true, force: true });
+  const port = await claimPort(0, 'a test');
+  const settings = { retryDelaySeconds: 0.02, ...(without ? { without } : {}) };
+  await startService(directory, ministackService(directory, { cloud: port, sagemaker: 1 }, settings));
+  return clientsOf(`http://127.0.0.1:${port}`);
+}
+
+function clientsOf(endpoint: string) {
+  const options = { endpoint, region, credentials: { accessKeyId: 'test', secretAccessKey: 'test' } };
+  return {
+    endpoint,
+    s3: new S3Client(options),
+    iam: new IAMClient(options),
+    sts: new STSClient(options),
+    sqs: new SQSClient(options),
+    logs: new CloudWatchLogsClient(options),
+    lambda: new LambdaClient(options),
+    events: new EventBridgeClient(options),
+    cloudwatch: new CloudWatchClient(options),
+    cloudformation: new CloudFormationClient(options),
+  };
+}
+
+function cloudOf(name: 'whole' | 'bare'): Clients {
+  const cloud = clouds[name];
+  if (!cloud) throw new Error(`the ${name} cloud did not start`);
+  return cloud;
+}
+
+let count = 0;
+function unique(): string {
+  count += 1;
+  return `test-${count}`;
+}
+
+function policy(statement: object): string {
+  return JSON.stringify({ Version: '2012-10-17', Statement: [statement] });
+}
+
+function one(type: string, properties: object) {
+  return { Resources: { Only: { Type: type, Properties: properties } } };
+}
+
+async function deploys(cloud: Clients, template: object): Promise<boolean> {
+  return (await deployed(cloud, template)).status === 'CREATE_COMPLETE';
+}
+
+async function deployed(cloud: Clients, template: object): Promise<{ status: string; reason: string }> {
+  const name = unique();
+  const create = { StackName: name, TemplateBody: JSON.stringify(template), OnFailure: 'DO_NOTHING' as const };
+  try {
+    await cloud.cloudformation.send(new CreateStackCommand(create));
+  } catch (error) {
+    const refused = error instanceof CloudFormationServiceException && error.name === 'ValidationError';
+    if (!refused) throw error;
+    return { status: 'REFUSED', reason: error.message };
+  }
+  for (;;) {
+    const [stack] = (await cloud.cloudformation.send(new DescribeStacksCommand({ StackName: name }))).Stacks ?? [];
+    const status = stack?.StackStatus ?? '';
+    if (!status.endsWith('IN_PROGRESS')) return { status, reason: stack?.StackStatusReason ?? '' };
+    await pause();
+  }
+}
+
+async function failingFunction(cloud: Clients, properties: object = {}): Promise<string> {
+  const code = { ZipFile: "exports.handler = async () => { throw new Error('always'); };" };
+  const name = unique();
+  const role = `arn:aws:iam::${account}:role/any`;
+  const required = { FunctionName: name, Handler: 'index.handler', Runtime: 'nodejs24.x', Role: role, Code: code };
+  const stack = await deployed(cloud, one('AWS::Lambda::Function', { ...required, ...properties }));
+  if (stack.status !== 'CREATE_COMPLETE') throw new Error(`the function was not created: ${stack.reason}`);
+  return name;
+}
+
+async function queue(cloud: Clients, name: string): Promise<string> {
+  await cloud.sqs.send(new CreateQueueCommand({ QueueName: name }));
+  return `arn:aws:sqs:${region}:${account}:${name}`;
+}
+
+async function rule(
+  cloud: Clients,
+  pattern: object,
+  target: { Id: string; Arn: string; DeadLetterConfig?: { Arn: string } },
+): Promise<void> {
+  const name = unique();
+  await cloud.events.send(new PutRuleCommand({ Name: name, EventPattern: JSON.stringify(pattern) }));
+  await cloud.events.send(new PutTargetsCommand({ Rule: name, Targets: [target] }));
+}
+
+async function publish(cloud: Clients, source: string): Promise<void> {
+  const entry = { Source: source, DetailType: 'Test', Detail: '{}' };
+  await cloud.events.send(new PutEventsCommand({ Entries: [entry] }));
+}
+
+/** A message that arrives within two seconds: what the bare cloud never sends needs an end. */
+async function receive(cloud: Clients, name: string): Promise<Message | undefined> {
+  const QueueUrl = `${cloud.endpoint}/${account}/${name}`;
+  const request = { QueueUrl, MessageAttributeNames: ['All'], WaitTimeSeconds: 2 };
+  return (await cloud.sqs.send(new ReceiveMessageCommand(request))).Messages?.[0];
+}
+
+async function alarm(cloud: Clients, settings: object): Promise<string> {
+  const name = unique();
+  const metric = { Namespace: name, MetricName: 'M', Statistic: 'Sum' as const, Period: 60 };
+  const judged = { ...alarmProperties, ComparisonOperator: 'GreaterThanThreshold' as const };
+  await cloud.cloudwatch.send(new PutMetricAlarmCommand({ AlarmName: name, ...metric, ...judged, ...settings }));
+  return name;
+}
+
+async function put(cloud: Clients, namespace: string, project: string): Promise<void> {
+  const datum = { MetricName: 'M', Value: 5, Dimensions: [{ Name: 'Project', Value: project }] };
+  await cloud.cloudwatch.send(new PutMetricDataCommand({ Namespace: namespace, MetricData: [datum] }));
+}
+
+async function state(cloud: Clients, name: string): Promise<string | undefined> {
+  const found = await cloud.cloudwatch.send(new DescribeAlarmsCommand({ AlarmNames: [name] }));
+  return found.MetricAlarms?.[0]?.StateValue;
+}
+
+function pause(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 20));
+}
