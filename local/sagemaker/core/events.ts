@@ -6,7 +6,7 @@ import type { Resource } from './store.ts';
 
 /**
  * What may go wrong with SageMaker's events on AWS, where they are delivered best effort: `duplicate` sends each twice,
- * `delay` holds each up to two seconds, `reorder` lets later ones overtake.
+ * `delay` holds each up to two seconds, `reorder` up to 0.3 s; either lets later ones overtake.
  */
 export const chaosModes = ['duplicate', 'delay', 'reorder'] as const;
 export type ChaosMode = (typeof chaosModes)[number];
@@ -77,7 +77,6 @@ export class EventPublisher {
     }
     const waiting = sleep(Math.random() * within).then(() => {
       this.#waiting.delete(waiting);
-      // A delay alone keeps the order: the wait ends inside the queue, not before it.
       this.#enqueue(scope, entry);
     });
     this.#waiting.add(waiting);
