@@ -170,7 +170,7 @@ export class Endpoint {
       this.green = undefined;
       this.greenShare = 0;
       // The old fleet only ends the calls it has; the endpoint need not wait for it.
-      if (blue) this.background(blue.stop(), 'the end of its old fleet');
+      if (blue) void this.background(blue.stop(), 'the end of its old fleet');
       this.change({
         EndpointStatus: 'InService',
         live: config,
