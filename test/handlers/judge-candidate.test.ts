@@ -1,0 +1,133 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import type { ModelRecord } from '../../lambdas/contract/records.ts';
+import { judgeCandidate } from '../../lambdas/handlers/judge-candidate.ts';
+import { eventPublisher } from '../../lambdas/stores/event-publisher.ts';
+import { type LineageStore, lineageStore } from '../../lambdas/stores/lineage-store.ts';
+import { dyingPublisher, handlerContext } from '../support/context.ts';
+import { evaluationOf } from '../support/evaluation.ts';
+import { environmentSettings, projectSettings } from '../support/project.ts';
+import { createBus, createLineageTable, type TestBus } from '../support/services.ts';
+
+const at = '2026-11-24T12:00:00.000Z';
+const jobName = 'flywheel-local-flights-m2-vs-1';
+const model: ModelRecord = {
+  model: 2,
+  status: 'evaluated',
+  runId: '0123456789ab',
+  datasetVersion: 2,
+  jobName: 'job',
+  image: 'registry/sagemaker-xgboost:3.2-0',
+  artifact: 's3://models/model.tar.gz',
+  billableSeconds: 10,
+  evaluationJob: jobName,
+  at,
+};
+const evaluated = {
+  type: 'ModelEvaluated' as const,
+  detail: { project: 'flights', at, model: 2, champion: 1, jobName, metrics: { auc: 0.8 } },
+};
+const answered = (decision: 'approve' | 'reject') => ({
+  type: 'ApprovalGiven' as const,
+  detail: {
+    project: 'flights',
+    at,
+    model: 2,
+    decision,
+    decidedBy: 'arn:aws:iam::1:user/ada',
+    reason: 'seen the report',
+  },
+});
+const manual = environmentSettings([projectSettings({ gate: { ...projectSettings().gate, approval: 'manual' } })]);
+
+let lineage: LineageStore;
+let bus: TestBus;
+const context = (settings = environmentSettings()) =>
+  handlerContext({ lineage, events: eventPublisher(bus.name) }, { settings });
+const types = async () => (await bus.drain()).map((each) => each['detail-type']);
+
+async function given(candidateAuc: number, championAuc: number): Promise<void> {
+  await lineage.write([
+    { kind: 'create', type: 'model', project: 'flights', local: 2, order: 2, record: model },
+    {
+      kind: 'create',
+      type: 'evaluation',
+      project: 'flights',
+      local: jobName,
+      record: {
+        jobName,
+        model: 2,
+        champion: 1,
+        status: 'completed',
+        evaluation: evaluationOf(candidateAuc, championAuc),
+        at,
+      },
+    },
+    { kind: 'state', project: 'flights', read: { revision: 0 }, set: { model: 2, champion: 1 } },
+  ]);
+}
+
+beforeEach(async () => {
+  lineage = lineageStore(await createLineageTable());
+  bus = await createBus();
+});
+
+describe('judge-candidate', () => {
+  it('approves a better candidate once, however often the event comes', async () => {
+    await given(0.8, 0.75);
+    for (let repeat = 0; repeat < 5; repeat++) await judgeCandidate(evaluated, context());
+    const events = await bus.drain();
+    expect(new Set(events.map((each) => JSON.stringify(each))).size).toBe(1);
+    expect(events[0]).toMatchObject({ 'detail-type': 'ModelApproved', detail: { model: 2, decidedBy: 'gate' } });
+    expect((await lineage.require('model', 'flights', 2)).status).toBe('approved');
+  });
+
+  it('rejects a worse one with the reason, and records who decided', async () => {
+    await given(0.72, 0.75);
+    await judgeCandidate(evaluated, context());
+    expect(await types()).toEqual(['ModelRejected']);
+    const decision = await lineage.require('decision', 'flights', 2);
+    expect(decision.reasons.join(' ')).toMatch(/auc/);
+    expect(await lineage.edgesFrom('decision/flights/2')).toContainEqual({
+      from: 'decision/flights/2',
+      relation: 'wasAssociatedWith',
+      to: 'agent/flights/gate',
+    });
+  });
+
+  it('has a candidate evaluated again when the champion changed meanwhile', async () => {
+    await given(0.8, 0.75);
+    const read = await lineage.state('flights');
+    await lineage.write([{ kind: 'state', project: 'flights', read, set: { champion: 3 } }]);
+    await judgeCandidate(evaluated, context());
+    expect(await types()).toEqual(['ModelTrained']);
+    expect(await lineage.get('decision', 'flights', 2)).toBeUndefined();
+  });
+
+  it('asks a person where approval is manual, and takes the first answer', async () => {
+    await given(0.8, 0.75);
+    await judgeCandidate(evaluated, context(manual));
+    expect(await types()).toEqual(['ApprovalRequested']);
+    await judgeCandidate(answered('approve'), context(manual));
+    await judgeCandidate(answered('reject'), context(manual));
+    const events = await bus.drain();
+    expect(events.map((each) => each['detail-type'])).toEqual(['ModelApproved', 'ModelApproved']);
+    expect(events[0]?.detail).toMatchObject({ decidedBy: 'arn:aws:iam::1:user/ada', reasons: ['seen the report'] });
+  });
+
+  it('gives no model that nobody asked about to a person who approves it', async () => {
+    await given(0.72, 0.75);
+    await judgeCandidate(evaluated, context());
+    await bus.drain();
+    await judgeCandidate(answered('approve'), context());
+    expect(await types()).toEqual([]);
+    expect((await lineage.require('model', 'flights', 2)).status).toBe('rejected');
+  });
+
+  it('publishes on the retry what a killed handler had decided', async () => {
+    await given(0.8, 0.75);
+    const dying = handlerContext({ lineage, events: dyingPublisher(eventPublisher(bus.name)) });
+    await expect(judgeCandidate(evaluated, dying)).rejects.toThrow('killed');
+    await judgeCandidate(evaluated, context());
+    expect(await types()).toEqual(['ModelApproved']);
+  });
+});
