@@ -5,6 +5,7 @@ import { type CloudPorts, defaultDirectory, defaultPorts, readPorts, repository,
 import { claimPort } from './cloud/ports.ts';
 import {
   lastLines,
+  type Service,
   type ServiceName,
   type ServiceStatus,
   serviceStatus,
@@ -59,7 +60,7 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
   if (missing.length > 0) {
     writePorts(directory, ports);
     writeImages(directory);
-    await Promise.all(missing.map((service) => startService(directory, service)));
+    await startTogether(directory, missing);
   }
   return {
     directory,
@@ -109,6 +110,15 @@ export async function resetCloud(options: Pick<CloudOptions, 'directory'> = {}):
   for (const entry of ['ministack', 'sagemaker', 'cdk.out', ...names.map((name) => `${name}.log`)]) {
     rmSync(join(directory, entry), { recursive: true, force: true });
   }
+}
+
+/** All of the services or none: when one does not start, the others end again. */
+async function startTogether(directory: string, services: readonly Service[]): Promise<void> {
+  const results = await Promise.allSettled(services.map((service) => startService(directory, service)));
+  const failure = results.find((result) => result.status === 'rejected');
+  if (!failure) return;
+  await Promise.all(services.map((service) => stopService(directory, service.name)));
+  throw failure.reason;
 }
 
 async function claimPorts(wanted: CloudPorts): Promise<CloudPorts> {

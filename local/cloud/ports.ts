@@ -1,6 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 
 const host = '127.0.0.1';
 
@@ -9,15 +11,27 @@ const host = '127.0.0.1';
  * @throws Error that names the process that holds the wanted port
  */
 export async function claimPort(wanted: number, purpose: string): Promise<number> {
+  // A process that is ending has lost its name and its files are not listed, but it holds its port for some ms more.
+  const endingLimit = Date.now() + 1000;
+  for (;;) {
+    const port = await listenOnce(wanted);
+    if (port !== 'in use') return port;
+    const holder = processListeningOn(wanted);
+    if (holder === undefined && Date.now() < endingLimit) {
+      await wait(20);
+      continue;
+    }
+    const named = holder ?? 'a process of another user';
+    throw new Error(`Port ${wanted} for ${purpose} is in use by ${named}. Stop it, or choose another port.`);
+  }
+}
+
+function listenOnce(wanted: number): Promise<number | 'in use'> {
   return new Promise((resolve, reject) => {
     const probe = createServer();
-    probe.once('error', (error) => {
-      if (!('code' in error) || error.code !== 'EADDRINUSE') return reject(error);
-      const holder = processListeningOn(wanted) ?? 'a process of another user';
-      reject(
-        new Error(`Port ${wanted} for ${purpose} is in use by ${holder}. Stop it, or choose another port with --port.`),
-      );
-    });
+    probe.once('error', (error) =>
+      'code' in error && error.code === 'EADDRINUSE' ? resolve('in use') : reject(error),
+    );
     probe.listen(wanted, host, () => {
       const address = probe.address();
       const port = typeof address === 'object' && address ? address.port : wanted;
@@ -61,11 +75,19 @@ function pidFromProc(port: number): number | undefined {
   return pids.find((pid) => openFilesOf(pid).some((file) => inodes.has(file)));
 }
 
+/** Ended meanwhile, another user's, or a file closed since the listing: not ours to see, and not an error. */
 function openFilesOf(pid: number): string[] {
+  const folder = `/proc/${pid}/fd`;
   try {
-    return readdirSync(`/proc/${pid}/fd`).map((descriptor) => readlinkSync(`/proc/${pid}/fd/${descriptor}`));
+    return readdirSync(folder).flatMap((descriptor) => {
+      try {
+        return [readlinkSync(join(folder, descriptor))];
+      } catch {
+        return [];
+      }
+    });
   } catch {
-    return []; // ended meanwhile, or another user's: its files are not ours to see
+    return [];
   }
 }
 

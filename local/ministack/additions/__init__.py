@@ -9,6 +9,7 @@ from importlib import import_module
 ADDITIONS = (
     "secure_transport",
     "function_settings",
+    "warm_functions",
     "delivery",
     "schedules",
     "object_versions",

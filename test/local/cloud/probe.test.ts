@@ -102,7 +102,7 @@ describe('alarms', () => {
     expect(await stateOf('AlarmBoth')).toBe('ALARM');
     const name = output('AlarmTwo');
     const event = await eventually(() => record('aws.cloudwatch', `${name} ALARM`), 'the state-change event');
-    expect(JSON.parse(event.event)).toMatchObject({
+    expect(JSON.parse(event.event ?? '')).toMatchObject({
       'detail-type': 'CloudWatch Alarm State Change',
       resources: [`arn:aws:cloudwatch:${region}:000000000000:alarm:${name}`],
       detail: {

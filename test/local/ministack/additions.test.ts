@@ -2,7 +2,7 @@
  * Each addition to MiniStack, with it and without: the first must hold, and when the second holds too, MiniStack has
  * caught up and the module of that name under local/ministack/additions/ can go.
  */
-import { rmSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   CloudFormationClient,
@@ -64,6 +64,7 @@ afterAll(async () => {
 const claims: readonly [addition: string, claim: string, holds: (cloud: Clients) => Promise<boolean>][] = [
   ['secure_transport', 'a TLS-only bucket lets a role in', tlsOnlyBucketLetsIn],
   ['function_settings', 'a template gives a function its dead-letter queue and concurrency', templateSetsFunction],
+  ['warm_functions', 'a function starts with its deployment, before its first event', functionStarts],
   ['delivery', 'an event that a function never handles becomes a dead letter', failureIsDeadLetter],
   [
     'delivery',
@@ -129,6 +130,14 @@ async function templateSetsFunction(cloud: Clients): Promise<boolean> {
   });
   const found = await cloud.lambda.send(new GetFunctionConfigurationCommand({ FunctionName: name }));
   return found.DeadLetterConfig?.TargetArn !== undefined;
+}
+
+async function functionStarts(cloud: Clients): Promise<boolean> {
+  const marker = join(root, unique());
+  const start = `require('node:fs').writeFileSync(${JSON.stringify(marker)}, '');`;
+  await failingFunction(cloud, { Code: { ZipFile: `${start} exports.handler = async () => {};` } });
+  for (const end = Date.now() + 2000; Date.now() < end; await pause()) if (existsSync(marker)) return true;
+  return false;
 }
 
 async function failureIsDeadLetter(cloud: Clients): Promise<boolean> {

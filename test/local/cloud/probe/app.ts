@@ -10,6 +10,7 @@ import {
   Duration,
   aws_dynamodb as dynamodb,
   aws_events as events,
+  type IStackSynthesizer,
   aws_iam as iam,
   aws_apigatewayv2_integrations as integrations,
   aws_kms as kms,
@@ -28,7 +29,8 @@ import {
 
 const app = new App();
 const stack = new Stack(app, 'probe', {
-  synthesizer: new CliCredentialsStackSynthesizer(),
+  // The classes of aws-cdk-lib implement their interfaces, but not under exactOptionalPropertyTypes.
+  synthesizer: new CliCredentialsStackSynthesizer() as IStackSynthesizer,
   env: { account: '000000000000', region: 'us-east-1' },
 });
 const removalPolicy = RemovalPolicy.DESTROY;
@@ -41,7 +43,7 @@ const bucket = new s3.Bucket(stack, 'Bucket', {
   versioned: true,
   enforceSSL: true,
   blockPublicAccess: s3.BlockPublicAccess.BLOCK_ALL,
-  serverAccessLogsBucket: accessLogs,
+  serverAccessLogsBucket: accessLogs as s3.IBucket,
   lifecycleRules: [{ noncurrentVersionExpiration: Duration.days(30) }],
   removalPolicy,
 });
