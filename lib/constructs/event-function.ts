@@ -2,7 +2,7 @@
  * A Lambda function with the habits of this house: own role, own encrypted log group, the environment that its handler
  * parses, and, when events wake it, retries and a dead-letter queue with an alarm.
  */
-import { Duration, RemovalPolicy, Validations } from 'aws-cdk-lib';
+import { Duration, RemovalPolicy } from 'aws-cdk-lib';
 import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Architecture, Code, type IFunction, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda';
 import { type ILogGroup, LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
@@ -91,10 +91,6 @@ export class EventFunction<Name extends FunctionName = FunctionName> extends Con
       encryptionMasterKey: platform.key.key,
       enforceSSL: true,
       retentionPeriod: Duration.days(14),
-    });
-    Validations.of(queue).acknowledge({
-      id: 'AwsSolutions-SQS3',
-      reason: 'is itself the dead-letter queue of a function, which cdk-nag does not see',
     });
     grant(role, platform.key.use().permissions);
     platform.alarms.add(this, 'DeadLettersAlarm', {
