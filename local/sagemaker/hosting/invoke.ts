@@ -4,6 +4,7 @@ import type { RuntimeHandler, ServerRequest } from '../core/server.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { RunningVariant } from './fleet.ts';
 import type { Hosting } from './hosting.ts';
+import { InvokePermission } from './invoke-permission.ts';
 import { type ContainerAnswer, InvocationTimeoutError } from './serving-process.ts';
 
 /** InvokeEndpoint's limits on AWS: 25 MB in, 60 s for the container. */
@@ -27,6 +28,7 @@ class ModelError extends SageMakerError {
 
 /** Handles SageMaker Runtime: InvokeEndpoint; the other calls answer that they are not implemented. */
 export function runtimeHandler(hosting: Hosting): RuntimeHandler {
+  const permission = new InvokePermission();
   return async (core, request, response) => {
     const started = performance.now();
     try {
@@ -39,7 +41,7 @@ export function runtimeHandler(hosting: Hosting): RuntimeHandler {
       if (call === 'invocations-response-stream') throw notImplemented('InvokeEndpointWithResponseStream is a call');
       if (call !== 'invocations')
         throw new SageMakerError('UnknownOperationException', `No call ${request.method} ${path}.`, 404);
-      await core.access.require(caller, 'sagemaker:InvokeEndpoint', hosting.endpoints.arn(caller, name));
+      await permission.require(core.access, caller, hosting.endpoints.arn(caller, name));
       const endpoint = hosting.findEndpoint(caller, name);
       // An endpoint that is still being created is not known to the runtime, as on AWS.
       if (!endpoint || !['InService', 'Updating', 'RollingBack'].includes(endpoint.status)) {
