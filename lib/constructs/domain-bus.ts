@@ -24,11 +24,7 @@ export class DomainBus extends Construct {
 
   publish(): Access<{ EVENT_BUS_NAME: string }> {
     return new Access({ EVENT_BUS_NAME: this.bus.eventBusName }, [
-      {
-        actions: ['events:PutEvents'],
-        resources: [this.bus.eventBusArn],
-        conditions: { StringEquals: { 'events:source': EVENT_SOURCE } },
-      },
+      { actions: ['events:PutEvents'], resources: [this.bus.eventBusArn] },
     ]);
   }
 }

@@ -61,7 +61,7 @@ export class PredictionApi extends Construct {
         methods: [HttpMethod[route.method]],
         integration: new HttpLambdaIntegration(to.name, to.function),
       });
-    const stage = new HttpStage(this, 'Stage', {
+    new HttpStage(this, 'Stage', {
       httpApi: this.api,
       autoDeploy: true,
       throttle: { rateLimit: environment.apiLimit.requestsPerSecond, burstLimit: environment.apiLimit.burst },
@@ -74,7 +74,7 @@ export class PredictionApi extends Construct {
         ),
       },
     });
-    this.url = stage.url;
+    this.url = this.api.apiEndpoint;
     alarms.add(this, 'Errors', {
       kind: 'api-errors',
       of: 'HTTP API',
