@@ -169,7 +169,7 @@ async function suppress(
   { services, now }: Context<Services>,
 ): Promise<void> {
   const detail = { project: project.name, at: now().toISOString(), trigger: decision.trigger, rule, reason };
-  const { fields } = await services.lineage.once(itemKey.suppression(project.name, `$decision.cause#$rule`), {
+  const { fields } = await services.lineage.once(itemKey.suppression(project.name, `${decision.cause}#${rule}`), {
     detail,
   });
   await services.events.publish(TrainingSuppressed, TrainingSuppressed.detail.parse(fields.detail));
