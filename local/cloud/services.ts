@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, openSync, rmSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
+import * as z from 'zod';
 import { type CloudPorts, readIfPresent, repository } from './layout.ts';
 import { commandOf } from './ports.ts';
 
@@ -90,7 +91,7 @@ export async function startService(directory: string, service: Service): Promise
   });
   if (child.pid !== undefined) writeFileSync(pidFile(directory, service.name), `${child.pid}\n`);
   const deadline = Date.now() + startLimitMs;
-  while (!(await answers(service))) {
+  while (!(await answers(service, child.pid))) {
     if (ended !== undefined || Date.now() > deadline) {
       const reason = ended ?? `no answer on port ${service.port} in ${startLimitMs / 1000} s`;
       const lines = lastLines(directory, service.name, 15).join('\n  ');
@@ -143,12 +144,16 @@ function runningPid(directory: string, name: ServiceName): number | undefined {
   return Number.isInteger(pid) && commandOf(pid)?.includes(directory) ? pid : undefined;
 }
 
-async function answers(service: Service): Promise<boolean> {
+const health = z.object({ pid: z.int() });
+
+/** Whether the service listens, and it is the process just started that does. */
+async function answers(service: Service, pid: number | undefined): Promise<boolean> {
   if (service.name === 'sagemaker') return accepts(service.port);
   try {
-    return (await fetch(`http://127.0.0.1:${service.port}/_flywheel/health`)).ok;
+    const response = await fetch(`http://127.0.0.1:${service.port}/_flywheel/health`);
+    return health.parse(await response.json()).pid === pid;
   } catch {
-    return false; // not listening yet
+    return false; // not listening yet, or another program answers: the limit ends the wait
   }
 }
 

@@ -52,6 +52,7 @@ def set_environment(options: argparse.Namespace) -> None:
         {
             "GATEWAY_PORT": str(options.port),
             "BIND_HOST": "127.0.0.1",
+            "MINISTACK_HOST": "127.0.0.1",  # the host in the URLs it hands out, of queues for example
             "AUTH": "true",
             "MINISTACK_REGION": REGION,
             "LAMBDA_EXECUTOR": "local",

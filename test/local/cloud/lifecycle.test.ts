@@ -27,14 +27,11 @@ describe('startCloud', { timeout: 30_000 }, () => {
 
   it('starts clouds side by side that share nothing', async () => {
     const other = join(root, 'other');
-    const clouds = await Promise.all([
-      startCloud({ directory, ports: free }),
-      startCloud({ directory: other, ports: free }),
-    ]);
     try {
-      const [left, right] = clouds.map((cloud) => clientsOf(cloud));
+      const left = clientsOf(await startCloud({ directory, ports: free }));
+      const right = clientsOf(await startCloud({ directory: other, ports: free }));
       await createBucket(left, 'only-left');
-      await expect(right?.s3.send(new GetObjectCommand({ Bucket: 'only-left', Key: 'k' }))).rejects.toThrow(
+      await expect(right.s3.send(new GetObjectCommand({ Bucket: 'only-left', Key: 'k' }))).rejects.toThrow(
         /bucket does not exist/,
       );
     } finally {
@@ -113,12 +110,12 @@ function clientsOf(cloud: Cloud) {
   return { s3: new S3Client(options), cloudformation: new CloudFormationClient(options) };
 }
 
-async function createBucket(clients: ReturnType<typeof clientsOf> | undefined, name: string): Promise<void> {
+async function createBucket(clients: ReturnType<typeof clientsOf>, name: string): Promise<void> {
   const TemplateBody = JSON.stringify({
     Resources: { Bucket: { Type: 'AWS::S3::Bucket', Properties: { BucketName: name } } },
   });
-  await clients?.cloudformation.send(new CreateStackCommand({ StackName: name, TemplateBody }));
+  await clients.cloudformation.send(new CreateStackCommand({ StackName: name, TemplateBody }));
   const status = async () =>
-    (await clients?.cloudformation.send(new DescribeStacksCommand({ StackName: name })))?.Stacks?.[0]?.StackStatus;
+    (await clients.cloudformation.send(new DescribeStacksCommand({ StackName: name }))).Stacks?.[0]?.StackStatus;
   await expect.poll(status).toBe('CREATE_COMPLETE');
 }
