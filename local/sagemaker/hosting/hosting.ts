@@ -1,4 +1,5 @@
-import { mkdirSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { existsSync, mkdirSync, renameSync } from 'node:fs';
 import { PutMetricDataCommand } from '@aws-sdk/client-cloudwatch';
 import { Batches } from '../container/batches.ts';
 import type { Scope } from '../core/arn.ts';
@@ -19,6 +20,7 @@ import { endpointOperations } from './endpoint-operations.ts';
 import { type EndpointRecord, type EndpointResource, endpointRecord } from './endpoint-record.ts';
 import { type MeasuredInvocation, metricData } from './invocation-metrics.ts';
 import { runtimeHandler } from './invoke.ts';
+import { removeFolder } from './model-files.ts';
 import { modelOperations } from './model-operations.ts';
 import { type ModelRecord, modelRecord } from './model-resource.ts';
 import { HostingPlatform, type HostingSettings } from './platform.ts';
@@ -51,7 +53,7 @@ export class Hosting {
     this.metrics = new Batches((batch) => this.publishMetrics(batch), this.platform.metricsFlushMs, 1000);
     this.operations = { ...modelOperations(this), ...endpointConfigOperations(this), ...endpointOperations(this) };
     this.runtime = runtimeHandler(this);
-    mkdirSync(this.platform.folder, { recursive: true });
+    this.clearFolder();
     for (const resource of this.endpoints.all()) this.add(resource).restore();
   }
 
@@ -103,6 +105,17 @@ export class Hosting {
     await Promise.all([...this.running.values()].map((endpoint) => endpoint.end()));
     await Promise.all([this.captures.flush(), this.metrics.flush()]);
     this.platform.close();
+  }
+
+  /** A server that was killed leaves the folders of its containers; this one makes its own, and removes those behind the scenes. */
+  private clearFolder(): void {
+    const { folder } = this.platform;
+    if (existsSync(folder)) {
+      const left = `${folder}-left-${randomUUID()}`;
+      renameSync(folder, left);
+      removeFolder(left).catch((error: unknown) => this.platform.report(`${left} could not be removed`, error));
+    }
+    mkdirSync(folder, { recursive: true });
   }
 
   private async publishMetrics(

@@ -50,13 +50,11 @@ describe('deploymentSteps', () => {
     const linear = fc
       .integer({ min: 10, max: 50 })
       .map((size) => blueGreen({ Type: 'LINEAR', LinearStepSize: percent(size) }));
-    const rolling = fc
-      .integer({ min: 5, max: 50 })
-      .map(
-        (size): DeploymentConfig => ({
-          RollingUpdatePolicy: { MaximumBatchSize: percent(size), WaitIntervalInSeconds: 1 },
-        }),
-      );
+    const rolling = fc.integer({ min: 5, max: 50 }).map(
+      (size): DeploymentConfig => ({
+        RollingUpdatePolicy: { MaximumBatchSize: percent(size), WaitIntervalInSeconds: 1 },
+      }),
+    );
     fc.assert(
       fc.property(fc.oneof(linear, rolling), fc.integer({ min: 1, max: 20 }), (config, count) => {
         const shares = deploymentSteps(config, count).map((step) => step.greenShare);

@@ -1,4 +1,8 @@
+import { execFile } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { GetMetricStatisticsCommand, PutMetricAlarmCommand } from '@aws-sdk/client-cloudwatch';
 import { FilterLogEventsCommand } from '@aws-sdk/client-cloudwatch-logs';
 import { GetObjectCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
@@ -485,12 +489,121 @@ async function captured(endpoint: string, count: number): Promise<unknown[]> {
 }
 
 describe('after a restart of the server', () => {
-  test('endpoints are in service again, with their processes', async () => {
+  test('no process was left, and endpoints are in service again', async () => {
     await server.stop();
+    expect(readdirSync(join(cloud.folder, 'server', 'processes'))).toEqual([]);
     await connect('server');
     expect((await describeEndpoint('guarded')).EndpointStatus).toBe('InService');
     expect((await invoke('guarded', 'x')).text).toBe('green:x');
     expect((await invoke('both', 'x')).text).toBe('right:x');
+  });
+
+  test('a deployment that was under way begins anew, and ends', async () => {
+    await sagemaker.send(
+      new UpdateEndpointCommand({ EndpointName: 'guarded', EndpointConfigName: 'blue', DeploymentConfig: canary(60) }),
+    );
+    await eventually(async () => pendingStatus(await describeEndpoint('guarded')) === 'Baking');
+    await server.stop();
+    await connect('server');
+    expect((await describeEndpoint('guarded')).EndpointStatus).toBe('Updating');
+    await inService('guarded');
+    expect((await describeEndpoint('guarded')).EndpointConfigName).toBe('blue');
+    expect(await answers('guarded', 5)).toEqual({ blue: 5 });
+  });
+});
+
+describe('permissions', () => {
+  test('a model whose data the role may not read is refused, and an endpoint that loses it fails', async () => {
+    await configure('secret');
+    await cloud.allow(['captured/*']);
+    const ModelDataUrl = 's3://models/secret/model.tar.gz';
+    await expect(
+      sagemaker.send(
+        new CreateModelCommand({
+          ModelName: 'other',
+          PrimaryContainer: { Image: image, ModelDataUrl },
+          ExecutionRoleArn: roleArn,
+        }),
+      ),
+    ).rejects.toMatchObject({
+      name: 'ValidationException',
+      message: expect.stringMatching(/^Could not access model data at s3:\/\/models\/secret/),
+    });
+    await sagemaker.send(new CreateEndpointCommand({ EndpointName: 'secret', EndpointConfigName: 'secret' }));
+    await eventually(async () => (await describeEndpoint('secret')).EndpointStatus === 'Failed');
+    expect((await describeEndpoint('secret')).FailureReason).toMatch(
+      /^Failed to download model data .*s3:\/\/models\/secret.*AccessDenied/,
+    );
+    await cloud.allow(['models/*', 'captured/*']);
+  });
+
+  test('a role that does not trust SageMaker, an unknown image and missing data are refused by name', async () => {
+    const create = (container: object, ExecutionRoleArn: string) =>
+      sagemaker.send(
+        new CreateModelCommand({
+          ModelName: 'wrong',
+          PrimaryContainer: { Image: image, ...container },
+          ExecutionRoleArn,
+        }),
+      );
+    const ModelDataUrl = 's3://models/secret/model.tar.gz';
+    await expect(create({ ModelDataUrl }, `arn:aws:iam::${account}:role/nobody`)).rejects.toThrow(/role\/nobody/);
+    await expect(create({ ModelDataUrl, Image: 'registry/torch:2' }, roleArn)).rejects.toThrow(
+      /No local image stands in for 'registry\/torch:2'.*images\.json/,
+    );
+    await expect(create({ ModelDataUrl: 's3://models/none.tar.gz' }, roleArn)).rejects.toThrow(
+      'Could not find model data at s3://models/none.tar.gz.',
+    );
+  });
+
+  test('a caller without sagemaker:InvokeEndpoint is refused', async () => {
+    const caller = await cloud.user('reader', ['sagemaker:DescribeEndpoint']);
+    const client = { endpoint: server.url, region, credentials: caller, maxAttempts: 1 };
+    await new SageMakerClient(client).send(new DescribeEndpointCommand({ EndpointName: 'guarded' }));
+    await expect(
+      new SageMakerRuntimeClient(client).send(new InvokeEndpointCommand({ EndpointName: 'guarded', Body: 'x' })),
+    ).rejects.toMatchObject({
+      name: 'AccessDeniedException',
+      message: expect.stringContaining('sagemaker:InvokeEndpoint'),
+    });
+  });
+});
+
+describe('what is not implemented', () => {
+  test.each([
+    ['AsyncInferenceConfig', { AsyncInferenceConfig: { OutputConfig: { S3OutputPath: 's3://captured/out' } } }],
+    [
+      'ServerlessConfig',
+      {
+        ProductionVariants: [
+          { VariantName: 'main', ModelName: 'blue', ServerlessConfig: { MemorySizeInMB: 2048, MaxConcurrency: 1 } },
+        ],
+      },
+    ],
+  ])('says so by name: %s', async (name, more) => {
+    const ProductionVariants = [
+      { VariantName: 'main', ModelName: 'blue', InstanceType: 'ml.m5.large' as const, InitialInstanceCount: 1 },
+    ];
+    const config = new CreateEndpointConfigCommand({ EndpointConfigName: 'not-yet', ProductionVariants, ...more });
+    await expect(sagemaker.send(config)).rejects.toThrow(new RegExp(`${name} .*does not implement`));
+  });
+});
+
+test('boto3 creates, waits, lists by pages, invokes and deletes', async () => {
+  const script = 'test/local/sagemaker/hosting/support/boto3_client.py';
+  const env = {
+    ENDPOINT: server.url,
+    IMAGE: image,
+    ROLE: roleArn,
+    MODEL_DATA: await cloud.putModel('python'),
+    PATH: process.env.PATH,
+  };
+  const { stdout } = await promisify(execFile)('.flywheel/venv/cloud/bin/python', [script], { env });
+  expect(JSON.parse(stdout)).toMatchObject({
+    answer: 'python:1,2',
+    names: ['python-0', 'python-1', 'python-2'],
+    missing: { code: 'ValidationException', message: expect.stringMatching(/^Could not find endpoint "arn:/) },
+    error: { code: 'ModelError', status: 424, original: 503 },
   });
 });
 

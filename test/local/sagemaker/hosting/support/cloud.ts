@@ -8,7 +8,14 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { CloudWatchClient } from '@aws-sdk/client-cloudwatch';
 import { CloudWatchLogsClient } from '@aws-sdk/client-cloudwatch-logs';
 import { EventBridgeClient, PutRuleCommand, PutTargetsCommand } from '@aws-sdk/client-eventbridge';
-import { CreateRoleCommand, IAMClient, PutRolePolicyCommand } from '@aws-sdk/client-iam';
+import {
+  CreateAccessKeyCommand,
+  CreateRoleCommand,
+  CreateUserCommand,
+  IAMClient,
+  PutRolePolicyCommand,
+  PutUserPolicyCommand,
+} from '@aws-sdk/client-iam';
 import { CreateBucketCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { CreateQueueCommand, DeleteMessageBatchCommand, ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { readImages } from '../../../../../local/sagemaker/container/images.ts';
@@ -103,6 +110,15 @@ export class TestCloud {
       const Entries = Messages.map((message, index) => ({ Id: String(index), ReceiptHandle: message.ReceiptHandle }));
       await this.sqs.send(new DeleteMessageBatchCommand({ QueueUrl: this.queueUrl, Entries }));
     }
+  }
+
+  /** A user that may do these actions on everything. @returns its access key */
+  async user(name: string, actions: readonly string[]): Promise<{ accessKeyId: string; secretAccessKey: string }> {
+    await this.iam.send(new CreateUserCommand({ UserName: name }));
+    const document = policy([{ Effect: 'Allow', Action: actions, Resource: '*' }]);
+    await this.iam.send(new PutUserPolicyCommand({ UserName: name, PolicyName: 'actions', PolicyDocument: document }));
+    const { AccessKey } = await this.iam.send(new CreateAccessKeyCommand({ UserName: name }));
+    return { accessKeyId: AccessKey?.AccessKeyId ?? '', secretAccessKey: AccessKey?.SecretAccessKey ?? '' };
   }
 
   private async prepare(): Promise<void> {
@@ -204,14 +220,13 @@ export class TestServer {
   }
 }
 
-/** Waits until a condition holds; an exception counts as not yet. */
+/** Waits until a condition holds; an error counts as not yet. The test's own time limit ends it. */
 export async function eventually(holds: () => boolean | Promise<boolean>): Promise<void> {
   for (;;) {
-    try {
-      if (await holds()) return;
-    } catch (error) {
-      if (error instanceof TypeError || error instanceof Error) await delay(10);
-    }
+    const held = await Promise.resolve()
+      .then(holds)
+      .catch(() => false);
+    if (held) return;
     await delay(20);
   }
 }
