@@ -1,0 +1,107 @@
+import { existsSync, globSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { type ChaosMode, chaosModes } from './core/events.ts';
+
+export interface Options {
+  /** 0 takes a free port. */
+  readonly port: number;
+  /** URL of MiniStack. */
+  readonly cloud: string;
+  /** Folder that belongs to the server. */
+  readonly state: string;
+  /** Images file; without one no image is known, so that jobs and endpoints fail by name. */
+  readonly images: string | undefined;
+  /** botocore's service-2.json.gz of SageMaker. */
+  readonly serviceModel: string;
+  readonly chaos: readonly ChaosMode[];
+  readonly noCapacity: readonly string[];
+  readonly enforceAccess: boolean;
+  readonly keepFolders: boolean;
+  /** Seconds between SIGTERM and SIGKILL of a stopped job. */
+  readonly jobStopSeconds: number;
+  /** Factor on the waits of deployments. */
+  readonly timeScale: number;
+}
+
+export const usage = `SageMaker local: SageMaker's control plane and runtime on this machine.
+
+  node local/sagemaker/main.ts --cloud http://127.0.0.1:4566 --state DIR [options]
+
+  --port N               port on 127.0.0.1 (4567; 0 takes a free one)
+  --cloud URL            MiniStack, for S3, IAM, logs and events (http://127.0.0.1:4566)
+  --state DIR            folder of the server's state (.flywheel/sagemaker)
+  --images FILE          what stands in for images: [{"pattern", "python", "serve"}]
+  --service-model FILE   botocore's sagemaker/2017-07-24/service-2.json.gz (found in .flywheel/venv/cloud)
+  --chaos MODES          faults of event delivery: ${chaosModes.join(', ')}, separated by commas
+  --no-capacity TYPES    instance types that are not to be had, separated by commas
+  --job-stop-seconds N   time between SIGTERM and SIGKILL of a stopped job (120, as SageMaker)
+  --time-scale X         factor on the waits of deployments (1)
+  --keep-folders         keep the folders of ended jobs
+  --no-auth              do not ask IAM: for tests without MiniStack only
+`;
+
+/** @throws Error that names the option, what it got and what it expects */
+export function readOptions(args: readonly string[]): Options {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      port: { type: 'string', default: '4567' },
+      cloud: { type: 'string', default: 'http://127.0.0.1:4566' },
+      state: { type: 'string', default: '.flywheel/sagemaker' },
+      images: { type: 'string' },
+      'service-model': { type: 'string' },
+      chaos: { type: 'string', default: '' },
+      'no-capacity': { type: 'string', default: '' },
+      'job-stop-seconds': { type: 'string', default: '120' },
+      'time-scale': { type: 'string', default: '1' },
+      'keep-folders': { type: 'boolean', default: false },
+      'no-auth': { type: 'boolean', default: false },
+    },
+  });
+  return {
+    port: numberOf('port', values.port),
+    cloud: values.cloud.replace(/\/+$/, ''),
+    state: resolve(values.state),
+    images: values.images,
+    serviceModel: values['service-model'] ?? findServiceModel(),
+    chaos: wordsOf(values.chaos).map(chaosMode),
+    noCapacity: wordsOf(values['no-capacity']),
+    enforceAccess: !values['no-auth'],
+    keepFolders: values['keep-folders'],
+    jobStopSeconds: numberOf('job-stop-seconds', values['job-stop-seconds']),
+    timeScale: numberOf('time-scale', values['time-scale']),
+  };
+}
+
+/** The service model of the botocore that the project's venv holds. */
+export function findServiceModel(): string {
+  const venv = resolve(import.meta.dirname, '../../.flywheel/venv/cloud');
+  const inside = 'lib/python3*/site-packages/botocore/data/sagemaker/2017-07-24/service-2.json.gz';
+  const [found] = globSync(inside, { cwd: venv });
+  const path = join(venv, found ?? inside);
+  if (!existsSync(path)) {
+    throw new Error(
+      `No service model of SageMaker: expected botocore at ${path}. Make the venv (npm run setup), or name the file with --service-model.`,
+    );
+  }
+  return path;
+}
+
+function wordsOf(text: string): string[] {
+  return text.split(',').filter((word) => word !== '');
+}
+
+function chaosMode(word: string): ChaosMode {
+  const mode = chaosModes.find((one) => one === word);
+  if (mode) return mode;
+  throw new Error(`--chaos: got '${word}', expected one or more of ${chaosModes.join(', ')}, separated by commas.`);
+}
+
+function numberOf(name: string, text: string): number {
+  const value = Number(text);
+  if (text === '' || !Number.isFinite(value) || value < 0) {
+    throw new Error(`--${name}: got '${text}', expected a number of at least 0.`);
+  }
+  return value;
+}
