@@ -6,13 +6,31 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build, type Metafile } from 'esbuild';
+import { type BuildOptions, build, type Metafile } from 'esbuild';
 import { environments, type FunctionName } from '../lambdas/contract/env.ts';
 import type { EnvironmentSettings, ProjectSettings } from '../lambdas/contract/settings.ts';
 import { makeCodeArchive } from './code-archive.ts';
 import type { Environment } from './config/index.ts';
+import { dropUnusedSchemas } from './unused-schemas.ts';
 
 export const repositoryRoot = fileURLToPath(new URL('..', import.meta.url));
+
+/** Bytes of a function's `index.mjs`, source map apart; a test holds every function to it (docs/decisions/0004-bundle-size.md). */
+export const MAXIMUM_BUNDLE_BYTES = 500_000;
+
+/** How the code of every function is made. */
+export const bundling = {
+  absWorkingDir: repositoryRoot,
+  bundle: true,
+  minify: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node24',
+  mainFields: ['module', 'main'],
+  alias: { '@aws-sdk/credential-provider-node': join(repositoryRoot, 'lambdas/runtime/environment-credentials.ts') },
+  plugins: [dropUnusedSchemas],
+  logLevel: 'warning',
+} satisfies BuildOptions;
 
 /** A bundle by path within its folder. */
 type Files = ReadonlyMap<string, Uint8Array>;
@@ -36,21 +54,14 @@ export async function bundleHandlers(): Promise<BundledCode> {
     (name) => !missing.includes(name) && !(process.env.FLYWHEEL_SKIP ?? '').split(',').includes(name),
   );
   const { outputFiles, metafile } = await build({
-    absWorkingDir: repositoryRoot,
+    ...bundling,
     entryPoints: names.map((name) => ({ in: handlerFile(name), out: `${name}/index` })),
     outdir: 'bundles',
     outExtension: { '.js': '.mjs' },
     write: false,
-    bundle: true,
-    minify: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'node24',
-    mainFields: ['module', 'main'],
     sourcemap: 'linked',
     sourcesContent: false,
     metafile: true,
-    logLevel: 'warning',
   });
   const files = new Map(
     names.map((name) => {
