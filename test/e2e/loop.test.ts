@@ -1,0 +1,129 @@
+/** The loop on the laptop cloud: every function and job with its own role, IAM enforced. */
+import { randomUUID } from 'node:crypto';
+import { EventBridgeClient, PutEventsCommand } from '@aws-sdk/client-eventbridge';
+import { CopyObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { predictionAnswer, routes } from '../../lambdas/contract/http.ts';
+import { predictionId } from '../../lambdas/contract/keys.ts';
+import { type Deployed, deployed } from './deployed.ts';
+import { PROJECT, trialCsv, trialRows } from './trial.ts';
+
+let flywheel: Deployed;
+beforeAll(async () => {
+  flywheel = await deployed('loop');
+});
+afterAll(async () => {
+  await flywheel.stop();
+});
+
+async function predict(rows: readonly object[]) {
+  const text = JSON.stringify({ rows });
+  return flywheel.api.request(routes.predict, PROJECT, { text, type: 'application/json' });
+}
+const features = ({ delay, wind, carrier }: { delay: number; wind: number; carrier: string }) => ({
+  delay,
+  wind,
+  carrier,
+});
+
+async function publish(detailType: string, detail: object): Promise<void> {
+  const entry = { EventBusName: flywheel.outputs.EventBus, Source: 'flywheel', DetailType: detailType };
+  const at = new Date().toISOString();
+  const Detail = JSON.stringify({ project: PROJECT, at, ...detail });
+  await new EventBridgeClient({}).send(new PutEventsCommand({ Entries: [{ ...entry, Detail }] }));
+}
+
+/** In the order of a project's life: each step builds on the one before. */
+describe('the loop', () => {
+  it('answers 503 with Retry-After before the first model, and 404 for a project that is not there', async () => {
+    const early = await predict(trialRows({ from: 0, rows: 1 }).map(features));
+    expect(early).toMatchObject({ status: 503, retryAfter: '30', body: { error: 'NotReady' } });
+    const stray = await flywheel.api.request(routes.describe, 'no-such-project');
+    expect(stray.status).toBe(404);
+  });
+
+  it('takes an upload to a model in service', async () => {
+    await flywheel.upload('first.csv.gz', trialCsv({ from: 0, rows: 3000 }));
+    await flywheel.event('ModelDeployed', { model: 1 }, 120_000);
+    expect(await flywheel.events()).toEqual(
+      expect.arrayContaining([
+        'DatasetVersionRegistered',
+        'TrainingRequested',
+        'TrainingStarted',
+        'ModelTrained',
+        'EvaluationStarted',
+        'ModelEvaluated',
+        'ModelApproved',
+        'DeploymentStarted',
+      ]),
+    );
+  });
+
+  it('predicts, with the model version and an id for each row', async () => {
+    const { status, body } = await predict(trialRows({ from: 90_000, rows: 50 }).map(features));
+    expect(status).toBe(200);
+    const answer = predictionAnswer.parse(body);
+    expect(answer.modelVersion).toBe('trial/1');
+    expect(answer.predictions).toHaveLength(50);
+    expect(new Set(answer.predictions.map((each) => each.predictionId)).size).toBe(50);
+    expect(predictionId.parse(answer.predictions[0]?.predictionId ?? '')).toMatchObject({ project: PROJECT, model: 1 });
+  });
+
+  it('names the row, the column and the rule of a bad request', async () => {
+    const [row] = trialRows({ from: 0, rows: 1 }).map(features);
+    const refused = await predict([row ?? {}, { ...row, delay: 'soon' }]);
+    expect(refused).toMatchObject({ status: 400, body: { violations: [{ row: 1, column: 'delay' }] } });
+  });
+
+  it('quarantines a broken file with line, column and rule, and goes on serving', async () => {
+    await flywheel.upload('broken.csv', 'row_id,delay,wind,carrier,late\nx1,soon,3,UA,true\n');
+    const { reason } = await flywheel.event('DatasetRejected');
+    expect(reason).toMatch(/line 2.*delay/);
+    expect(
+      (await predict([features(trialRows({ from: 1, rows: 1 })[0] ?? { delay: 0, wind: 0, carrier: 'UA' })])).status,
+    ).toBe(200);
+  });
+
+  it('starts nothing when the same content is uploaded again', async () => {
+    const s3 = new S3Client({});
+    const Bucket = flywheel.outputs.RawBucket;
+    const copy = { Bucket, Key: `${PROJECT}/again.csv.gz`, CopySource: `${Bucket}/${PROJECT}/first.csv.gz` };
+    await s3.send(new CopyObjectCommand(copy));
+    await publish('TrainingDemanded', {
+      requestedBy: 'test',
+      reason: 'same again',
+      force: false,
+      demandId: randomUUID(),
+    });
+    expect((await flywheel.event('TrainingSuppressed', { rule: 'same-run' })).reason).toMatch(/newer data/);
+    expect(await flywheel.lineage.newest('dataset-version', PROJECT, 10)).toHaveLength(1);
+    expect(await flywheel.lineage.newest('training-run', PROJECT, 10)).toHaveLength(1);
+  });
+
+  it('rejects a candidate that learned from wrong labels, with the reason; the champion stays', async () => {
+    await flywheel.upload('wrong.csv.gz', trialCsv({ from: 10_000, rows: 9000, wrongLabels: true }));
+    const { reasons } = await flywheel.event('ModelRejected', { model: 2 }, 120_000);
+    expect(String(reasons)).toMatch(/auc/);
+    expect((await flywheel.lineage.state(PROJECT)).champion).toBe(1);
+    // The correction replaces the wrong upload: same key, newer object.
+    await flywheel.upload('wrong.csv.gz', trialCsv({ from: 10_000, rows: 9000 }));
+    await flywheel.event('ModelDeployed', { model: 3 }, 180_000);
+    expect((await flywheel.lineage.state(PROJECT)).champion).toBe(3);
+  });
+
+  it('finds the drift of what is asked, and retrains on the newer data when it comes', async () => {
+    const windy = { from: 200_000, rows: 400, windShift: 25 };
+    expect((await predict(trialRows(windy).map(features))).status).toBe(200);
+    // Capture reaches the bucket a few seconds later; a measurement before that finds too few rows.
+    for (let attempt = 0; attempt < 10 && !(await flywheel.events()).includes('DriftDetected'); attempt++) {
+      await new Promise((resolve) => setTimeout(resolve, 1500));
+      await publish('DriftMeasurementDemanded', { requestedBy: 'test' });
+    }
+    const drift = await flywheel.event('DriftDetected', { model: 3 });
+    expect(JSON.stringify(drift.features)).toContain('wind');
+    await flywheel.event('TrainingSuppressed', { trigger: 'drift', rule: 'same-run' });
+    await flywheel.upload('windy.csv.gz', trialCsv({ ...windy, rows: 3000 }));
+    await flywheel.event('TrainingRequested', { trigger: 'drift' });
+    await flywheel.event('ModelDeployed', { model: 4 }, 180_000);
+  });
+});
