@@ -12,7 +12,6 @@ export function checkProject(project: ProjectSettingsWithoutCode): Finding[] {
     ...checkLabel(project),
     ...checkTraining(project),
     ...checkGate(project),
-    ...checkServing(project),
   ];
 }
 
@@ -140,16 +139,6 @@ function checkGate({ gate, problem: { objective }, data: { columns } }: ProjectS
       });
   });
   return findings;
-}
-
-function checkServing({ serving }: ProjectSettingsWithoutCode): Finding[] {
-  if (serving.instanceCount > 1) return [];
-  return [
-    {
-      path: 'serving.instanceCount',
-      message: 'got 1, expected at least 2: with one instance no part of the capacity can try a new model first',
-    },
-  ];
 }
 
 function named(columns: Columns, role: Columns[string]['role']): string[] {

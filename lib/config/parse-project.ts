@@ -26,6 +26,7 @@ const settingsWithoutCode = projectSettings.omit({ code: true });
 /** Settings before the code archive has been made: its hash is added when the bundles are. */
 export type ProjectSettingsWithoutCode = z.infer<typeof settingsWithoutCode>;
 
+const DEFAULT_CANARY_PERCENT = 10;
 const defaultMetric = { binary: 'auc', multiclass: 'accuracy', regression: 'rmse' } as const;
 const metric = z.enum([...metricNames.binary, ...metricNames.multiclass, ...metricNames.regression]);
 const training = trainingSettings.shape;
@@ -103,7 +104,7 @@ const projectSchema = z.strictObject({
       instanceCount: serving.instanceCount.default(2),
       canary: z
         .strictObject({
-          percent: serving.canary.shape.percent.default(10),
+          percent: serving.canary.shape.percent.optional(),
           bake: duration({ atMost: hours(1) }).prefault(minutes(5)),
         })
         .prefault({}),
@@ -129,7 +130,7 @@ export function parseProject(input: ProjectInput, at: string): ProjectSettingsWi
   const parsed = projectSchema.safeParse(given, { reportInput: true });
   if (!parsed.success) return problemsOf(parsed.error, at);
   const settings = settingsOf(parsed.data);
-  const problems = checkProject(settings);
+  const problems = [...checkProject(settings), ...checkCanary(parsed.data)];
   return problems.length > 0 ? problems.map((problem) => ({ ...problem, at })) : settings;
 }
 
@@ -147,9 +148,23 @@ function settingsOf(project: z.output<typeof projectSchema>): ProjectSettingsWit
       cooldownSeconds: cooldown,
     },
     gate: { ...gate, metric: gate.metric ?? defaultMetric[problem.objective] },
-    serving: { ...serving, canary: { percent: serving.canary.percent, bakeSeconds: serving.canary.bake } },
+    serving: {
+      ...serving,
+      canary: { percent: serving.canary.percent ?? DEFAULT_CANARY_PERCENT, bakeSeconds: serving.canary.bake },
+    },
     monitoring: { ...restOfMonitoring, windowSeconds: window },
   });
+}
+
+/** One instance takes all traffic at once; a share of it was asked for in vain. */
+function checkCanary({ serving }: z.output<typeof projectSchema>): Omit<Problem, 'at'>[] {
+  if (serving.instanceCount > 1 || serving.canary.percent === undefined) return [];
+  return [
+    {
+      path: 'serving.canary.percent',
+      message: `got ${serving.canary.percent} with one instance, expected at least two: set instanceCount, or leave percent out`,
+    },
+  ];
 }
 
 /** SageMaker's spelling, `ml.g5.xlarge`; which types a region has is SageMaker's to say. */

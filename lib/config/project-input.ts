@@ -140,11 +140,11 @@ export interface ProjectInput<ColumnName extends string = string> {
   readonly serving?: {
     /** @default 'ml.m5.large' */
     readonly instance?: string;
-    /** @default 2, the least with which a new model can be tried on a part of the traffic */
+    /** @default 2, the least with which a new model can be tried on a part of the capacity */
     readonly instanceCount?: number;
     readonly canary?: {
       /**
-       * Share of capacity that gets a new model first, 5 to 50.
+       * Share of capacity that gets a new model first, 5 to 50; needs two instances.
        * @default 10
        */
       readonly percent?: number;
