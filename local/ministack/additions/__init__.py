@@ -8,6 +8,7 @@ from importlib import import_module
 
 ADDITIONS = (
     "secure_transport",
+    "denials",
     "function_settings",
     "warm_functions",
     "delivery",

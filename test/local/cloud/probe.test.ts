@@ -81,7 +81,7 @@ describe('an upload', () => {
     }, 'a dead letter');
     const attributes = message.MessageAttributes ?? {};
     expect(attributes.ErrorMessage?.StringValue).toMatch(
-      /User: arn:aws:sts::000000000000:assumed-role\/.* is not authorized to perform: dynamodb:DeleteItem/,
+      /User: arn:aws:sts::000000000000:assumed-role\/.* is not authorized to perform: dynamodb:DeleteItem on resource: arn:aws:dynamodb:.*:table\/probe-.* because no identity-based policy allows the dynamodb:DeleteItem action/,
     );
     expect(attributes.ErrorCode?.StringValue).toBe('200');
     expect(attributes.RequestID?.StringValue).toMatch(/^[0-9a-f-]{36}$/);

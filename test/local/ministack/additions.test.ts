@@ -39,7 +39,13 @@ import {
   PutObjectCommand,
   S3Client,
 } from '@aws-sdk/client-s3';
-import { CreateQueueCommand, type Message, ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
+import {
+  CreateQueueCommand,
+  type Message,
+  PurgeQueueCommand,
+  ReceiveMessageCommand,
+  SQSClient,
+} from '@aws-sdk/client-sqs';
 import { AssumeRoleCommand, STSClient } from '@aws-sdk/client-sts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { claimPort } from '../../../local/cloud/ports.ts';
@@ -63,6 +69,7 @@ afterAll(async () => {
 /** Name of the addition, what holds with it, and the question. */
 const claims: readonly [addition: string, claim: string, holds: (cloud: Clients) => Promise<boolean>][] = [
   ['secure_transport', 'a TLS-only bucket lets a role in', tlsOnlyBucketLetsIn],
+  ['denials', 'a denial names the resource', denialNamesResource],
   ['function_settings', 'a template gives a function its dead-letter queue and concurrency', templateSetsFunction],
   ['warm_functions', 'a function starts with its deployment, before its first event', functionStarts],
   ['delivery', 'an event that a function never handles becomes a dead letter', failureIsDeadLetter],
@@ -106,21 +113,39 @@ async function tlsOnlyBucketLetsIn(cloud: Clients): Promise<boolean> {
   const condition = { Bool: { 'aws:SecureTransport': 'false' } };
   const deny = { Effect: 'Deny', Principal: '*', Action: 's3:*', Resource: everything, Condition: condition };
   await cloud.s3.send(new PutBucketPolicyCommand({ Bucket: bucket, Policy: policy(deny) }));
-  const role = unique();
-  const principal = { AWS: `arn:aws:iam::${account}:root` };
-  const trust = policy({ Effect: 'Allow', Principal: principal, Action: 'sts:AssumeRole' });
-  await cloud.iam.send(new CreateRoleCommand({ RoleName: role, AssumeRolePolicyDocument: trust }));
-  const allow = policy({ Effect: 'Allow', Action: 's3:PutObject', Resource: everything });
-  await cloud.iam.send(new PutRolePolicyCommand({ RoleName: role, PolicyName: 'put', PolicyDocument: allow }));
-  const arn = `arn:aws:iam::${account}:role/${role}`;
-  const session = await cloud.sts.send(new AssumeRoleCommand({ RoleArn: arn, RoleSessionName: 'test' }));
-  const { AccessKeyId = '', SecretAccessKey = '', SessionToken = '' } = session.Credentials ?? {};
-  const credentials = { accessKeyId: AccessKeyId, secretAccessKey: SecretAccessKey, sessionToken: SessionToken };
-  const asRole = new S3Client({ endpoint: cloud.endpoint, region, credentials });
+  const allow = { Effect: 'Allow', Action: 's3:PutObject', Resource: everything };
+  const asRole = new S3Client(await optionsOfRole(cloud, policy(allow)));
   return asRole.send(new PutObjectCommand({ Bucket: bucket, Key: 'k', Body: 'x' })).then(
     () => true,
     () => false,
   );
+}
+
+async function denialNamesResource(cloud: Clients): Promise<boolean> {
+  const name = unique();
+  const arn = await queue(cloud, name);
+  const elsewhere = { Effect: 'Allow', Action: 'sqs:PurgeQueue', Resource: `${arn}-other` };
+  const asRole = new SQSClient(await optionsOfRole(cloud, policy(elsewhere)));
+  const purge = asRole.send(new PurgeQueueCommand({ QueueUrl: `${cloud.endpoint}/${account}/${name}` }));
+  const message = await purge.then(
+    () => 'allowed',
+    (error: Error) => error.message,
+  );
+  return message.includes(`is not authorized to perform: sqs:PurgeQueue on resource: ${arn} because`);
+}
+
+/** Client options with the credentials of a new role that has this policy. */
+async function optionsOfRole(cloud: Clients, document: string) {
+  const role = unique();
+  const principal = { AWS: `arn:aws:iam::${account}:root` };
+  const trust = policy({ Effect: 'Allow', Principal: principal, Action: 'sts:AssumeRole' });
+  await cloud.iam.send(new CreateRoleCommand({ RoleName: role, AssumeRolePolicyDocument: trust }));
+  await cloud.iam.send(new PutRolePolicyCommand({ RoleName: role, PolicyName: 'policy', PolicyDocument: document }));
+  const arn = `arn:aws:iam::${account}:role/${role}`;
+  const session = await cloud.sts.send(new AssumeRoleCommand({ RoleArn: arn, RoleSessionName: 'test' }));
+  const { AccessKeyId = '', SecretAccessKey = '', SessionToken = '' } = session.Credentials ?? {};
+  const credentials = { accessKeyId: AccessKeyId, secretAccessKey: SecretAccessKey, sessionToken: SessionToken };
+  return { endpoint: cloud.endpoint, region, credentials };
 }
 
 async function templateSetsFunction(cloud: Clients): Promise<boolean> {
