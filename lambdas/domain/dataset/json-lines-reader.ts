@@ -1,0 +1,89 @@
+/** Rows of JSON Lines: one object a line; blank lines are skipped. A number over 2^53 is read as the nearest that fits. */
+import { type ColumnCheck, type Columns, columnChecks, didYouMean } from './columns.ts';
+import { MAXIMUM_RECORD } from './csv.ts';
+import { shownName } from './report.ts';
+import { RowPass } from './row-pass.ts';
+import { lineTooLong, type TextReader } from './text-blocks.ts';
+import type { Read } from './values.ts';
+
+export class JsonLinesReader implements TextReader {
+  readonly pass: RowPass;
+  readonly #columns: Columns;
+  readonly #checks: readonly ColumnCheck[];
+  readonly #values: Read[];
+  #row: Readonly<Record<string, unknown>> = {};
+  #line = 1;
+  readonly #rawAt = (check: number): unknown => ownValue(this.#row, this.#checks[check]?.name ?? '');
+
+  constructor(columns: Columns, maximumIds: number) {
+    this.#columns = columns;
+    this.#checks = columnChecks(columns);
+    this.pass = new RowPass(this.#checks, maximumIds);
+    this.#values = new Array<Read>(this.#checks.length).fill(null);
+  }
+
+  get line(): number {
+    return this.#line;
+  }
+
+  /** Takes whole lines; only the last text may end without a line end. */
+  push(text: string): void {
+    let start = 0;
+    while (start < text.length) {
+      const lineEnd = text.indexOf('\n', start);
+      const end = lineEnd < 0 ? text.length : lineEnd;
+      if (end - start > MAXIMUM_RECORD) throw lineTooLong(this.#line);
+      this.#readLine(text.slice(start, end));
+      start = end + 1;
+      if (lineEnd >= 0) this.#line += 1;
+    }
+  }
+
+  end(): void {}
+
+  #readLine(text: string): void {
+    if (text === '' || text.trim() === '') return;
+    const row = parseObject(text);
+    if (!row) {
+      this.pass.addBrokenRow(this.#line, 'json', 'a JSON object on one line');
+      return;
+    }
+    this.#row = row;
+    const [checks, values] = [this.#checks, this.#values];
+    for (let index = 0; index < checks.length; index++) {
+      const check = checks[index];
+      values[index] = check?.readNative(ownValue(row, check.name));
+    }
+    this.pass.addRow(this.#line, values, this.#rawAt, this.#hasUnexpected(row));
+  }
+
+  #hasUnexpected(row: Readonly<Record<string, unknown>>): boolean {
+    let isFound = false;
+    for (const name of Object.keys(row)) {
+      if (Object.hasOwn(this.#columns, name)) continue;
+      isFound = true;
+      const expected = `only columns of the project${didYouMean(name, this.#columns)}`;
+      this.pass.log.add({ line: this.#line, column: shownName(name), rule: 'unexpected-column', expected });
+    }
+    return isFound;
+  }
+}
+
+/** Own properties only: a column may be called `constructor`. */
+function ownValue(row: Readonly<Record<string, unknown>>, name: string): unknown {
+  return Object.hasOwn(row, name) ? row[name] : undefined;
+}
+
+function parseObject(text: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return isObject(value) ? value : undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
