@@ -1,0 +1,71 @@
+/** A synthesized app, for tests: the real constructs with empty bundles (what esbuild makes is tested in bundle.test.ts). */
+import { readFileSync } from 'node:fs';
+import type { Metafile } from 'esbuild';
+import * as z from 'zod';
+import { makeApp } from '../lib/app.ts';
+import { defineFlywheel, type Flywheel, feature, label, type ProjectInput } from '../lib/config/index.ts';
+
+const resource = z.object({
+  Type: z.string(),
+  Properties: z.record(z.string(), z.unknown()).default({}),
+  DeletionPolicy: z.string().optional(),
+});
+const template = z.object({
+  Resources: z.record(z.string(), resource),
+  Outputs: z.record(z.string(), z.object({ Value: z.unknown() })).default({}),
+});
+export type Resource = z.infer<typeof resource>;
+
+const { context: flags } = z
+  .object({ context: z.record(z.string(), z.unknown()) })
+  .parse(JSON.parse(readFileSync(new URL('../cdk.json', import.meta.url), 'utf8')));
+
+export interface SynthesizedStack {
+  /** `State`, `Pipeline`, ... */
+  readonly name: string;
+  readonly environment: string;
+  readonly terminationProtection: boolean;
+  readonly resources: Readonly<Record<string, Resource>>;
+  readonly outputs: Readonly<Record<string, unknown>>;
+}
+
+/** Empty bundles: only the settings are in them. */
+const noCode = { files: new Map(), metafile: { inputs: {}, outputs: {} } satisfies Metafile };
+
+export async function appOf(flywheel: Flywheel, context: Readonly<Record<string, string>> = {}) {
+  return makeApp(flywheel, noCode, { context: { ...flags, ...context } });
+}
+
+export async function synthesize(flywheel: Flywheel, context?: Readonly<Record<string, string>>) {
+  const { app, stages } = await appOf(flywheel, context);
+  const assembly = app.synth();
+  const stacks = stages.flatMap((stage): SynthesizedStack[] =>
+    assembly.getNestedAssembly(stage.artifactId).stacks.map((stack) => {
+      const { Resources, Outputs } = template.parse(stack.template);
+      return {
+        name: stack.stackName.slice(stage.stageName.length + 1),
+        environment: stage.stageName,
+        terminationProtection: stack.terminationProtection ?? false,
+        resources: Resources,
+        outputs: Object.fromEntries(Object.entries(Outputs).map(([name, output]) => [name, output.Value])),
+      };
+    }),
+  );
+  return { stages, stacks };
+}
+
+/** The smallest project. */
+export const project = (name: string, more: Partial<ProjectInput> = {}): { readonly input: ProjectInput } => ({
+  input: {
+    name,
+    problem: { objective: 'binary' },
+    data: { columns: { amount: feature.number(), label: label.boolean() } },
+    ...more,
+  },
+});
+
+export const installation = (...names: readonly string[]): Flywheel =>
+  defineFlywheel({ environments: { dev: { region: 'eu-central-1' } }, projects: names.map((name) => project(name)) });
+
+export const ofType = (stacks: readonly SynthesizedStack[], type: string): [string, Resource][] =>
+  stacks.flatMap((stack) => Object.entries(stack.resources).filter(([, resource]) => resource.Type === type));
