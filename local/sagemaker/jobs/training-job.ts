@@ -92,6 +92,13 @@ export const trainingDescription = trainingRequest.extend({
 export type TrainingDescription = z.infer<typeof trainingDescription>;
 export type TrainingJob = Resource<TrainingDescription>;
 
+/** What SageMaker answers for members that a request leaves out. */
+const defaults = {
+  EnableNetworkIsolation: false,
+  EnableInterContainerTrafficEncryption: false,
+  EnableManagedSpotTraining: false,
+};
+
 export type SecondaryStatus =
   | 'Starting'
   | 'Downloading'
@@ -151,6 +158,7 @@ export class TrainingJobs {
       scope,
       name,
       {
+        ...defaults,
         ...kept,
         TrainingJobArn: this.collection.arn(scope, name),
         TrainingJobStatus: 'InProgress',
