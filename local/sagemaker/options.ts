@@ -22,6 +22,8 @@ export interface Options {
   readonly jobStopSeconds: number;
   /** Factor on the waits of deployments. */
   readonly timeScale: number;
+  /** Longest time, in ms, that a captured invocation waits for its file. */
+  readonly captureFlushMs: number;
 }
 
 export const usage = `SageMaker local: SageMaker's control plane and runtime on this machine.
@@ -37,6 +39,7 @@ export const usage = `SageMaker local: SageMaker's control plane and runtime on 
   --no-capacity TYPES    instance types that are not to be had, separated by commas
   --job-stop-seconds N   time between SIGTERM and SIGKILL of a stopped job (120, as SageMaker)
   --time-scale X         factor on the waits of deployments (1)
+  --capture-flush-ms N   longest wait of a captured invocation for its file (2000)
   --keep-folders         keep the folders of ended jobs
   --no-auth              do not ask IAM: for tests without MiniStack only
 `;
@@ -55,6 +58,7 @@ export function readOptions(args: readonly string[]): Options {
       'no-capacity': { type: 'string', default: '' },
       'job-stop-seconds': { type: 'string', default: '120' },
       'time-scale': { type: 'string', default: '1' },
+      'capture-flush-ms': { type: 'string', default: '2000' },
       'keep-folders': { type: 'boolean', default: false },
       'no-auth': { type: 'boolean', default: false },
     },
@@ -71,6 +75,7 @@ export function readOptions(args: readonly string[]): Options {
     keepFolders: values['keep-folders'],
     jobStopSeconds: numberOf('job-stop-seconds', values['job-stop-seconds']),
     timeScale: numberOf('time-scale', values['time-scale']),
+    captureFlushMs: numberOf('capture-flush-ms', values['capture-flush-ms']),
   };
 }
 

@@ -31,7 +31,7 @@ export async function startSageMakerLocal(options: Options, log: (message: strin
   const ended = keepProcessesIn(join(options.state, 'processes'));
   if (ended.length > 0) log(`Ended ${ended.length} processes that an earlier server had left running.`);
   const core = makeCore(options, log);
-  const hosting = new Hosting(core, { timeScale: options.timeScale });
+  const hosting = new Hosting(core, { timeScale: options.timeScale, captureFlushMs: options.captureFlushMs });
   const operations = {
     ...tagOperations(core),
     ...registryOperations(core),

@@ -1,8 +1,9 @@
 import { join } from 'node:path';
-import { imageFor, imagePath, UnknownImageError } from '../container/images.ts';
+import { imageFor, UnknownImageError } from '../container/images.ts';
 import { ContainerStartError } from '../container/run-container.ts';
 import type { Scope } from '../core/arn.ts';
 import { SageMakerError } from '../core/errors.ts';
+import { containerEnvironment } from '../jobs/container-environment.ts';
 import type { DeployedVariant, FleetConfig } from './endpoint-record.ts';
 import { fetchModelFiles, ModelFilesError, type ModelSource, removeFolder } from './model-files.ts';
 import type { HostingPlatform } from './platform.ts';
@@ -99,20 +100,20 @@ export class Fleet {
     this.logs.push(log);
     try {
       const image = imageFor(platform.core.images, model.image);
-      const [credentials] = await Promise.all([
-        model.networkIsolation ? {} : platform.roleEnvironment(model.roleArn, owner.scope),
+      const [environment] = await Promise.all([
+        containerEnvironment(platform.core, {
+          region: owner.scope.region,
+          roleArn: model.roleArn,
+          isolated: model.networkIsolation,
+          image,
+          own: model.environment,
+        }),
         model.source && this.fetchModel(model.source, model.roleArn, join(root, 'model')),
       ]);
       if (this.stopping) throw new FleetError('The endpoint was deleted while it was starting.');
       const process = new ServingProcess({
         argv: image.serve,
-        environment: {
-          PATH: imagePath(image),
-          ...image.environment,
-          AWS_REGION: owner.scope.region,
-          ...credentials,
-          ...model.environment,
-        },
+        environment,
         root,
         onLine: (line) => log.write(line),
         startupTimeoutMs: variant.startupTimeoutSeconds * 1000,

@@ -1,12 +1,12 @@
 import { join } from 'node:path';
 import { CloudWatchClient } from '@aws-sdk/client-cloudwatch';
 import type { S3Client } from '@aws-sdk/client-s3';
-import { LogStream } from '../container/log-stream.ts';
 import type { Scope } from '../core/arn.ts';
 import type { Credentials } from '../core/cloud.ts';
 import type { Core } from '../core/core.ts';
 import { eventDetail } from '../core/events.ts';
 import type { Fields } from '../core/fields.ts';
+import { LogStream } from '../core/log-stream.ts';
 import type { Resource } from '../core/store.ts';
 
 export interface HostingSettings {
@@ -51,19 +51,8 @@ export class HostingPlatform {
     return this.cloudWatchWith(this.core.cloud.platformCredentials(account), region);
   }
 
-  /** Environment by which the AWS calls of a container's own code use its role. They last as long as an assumed role's, an hour. */
-  async roleEnvironment(roleArn: string, { region }: Scope): Promise<Record<string, string>> {
-    const credentials = await this.core.cloud.roleCredentials(roleArn, region);
-    return {
-      AWS_ENDPOINT_URL: this.core.cloud.endpoint,
-      AWS_ACCESS_KEY_ID: credentials.accessKeyId,
-      AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
-      ...(credentials.sessionToken !== undefined && { AWS_SESSION_TOKEN: credentials.sessionToken }),
-    };
-  }
-
   logStream(scope: Scope, group: string, stream: string): LogStream {
-    return new LogStream(this.core.cloud.logs(scope), group, stream, (problem, error) => this.report(problem, error));
+    return new LogStream(this.core.cloud.logs(scope), group, stream, this.core.log);
   }
 
   /** A state-change event; `description` is the Describe answer. */
