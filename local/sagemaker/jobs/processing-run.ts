@@ -2,10 +2,10 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { S3Client } from '@aws-sdk/client-s3';
 import { imageFor } from '../container/images.ts';
-import { LogStream } from '../container/log-stream.ts';
 import { runContainer } from '../container/run-container.ts';
 import { epochSeconds } from '../core/clock.ts';
 import type { Core } from '../core/core.ts';
+import { LogStream } from '../core/log-stream.ts';
 import { containerEnvironment } from './container-environment.ts';
 import { channelFiles } from './data-channel.ts';
 import { FolderSync } from './folder-sync.ts';
@@ -120,9 +120,7 @@ async function runHosts({ core, job, control }: ProcessingRun, hosts: readonly H
   const ended = await Promise.allSettled(
     hosts.map(async (host) => {
       const stream = `${job.name}/${host.name}-${second}`;
-      const log = new LogStream(core.cloud.logs(scope), logGroup, stream, (problem, error) =>
-        core.log(`${problem}: ${String(error)}`),
-      );
+      const log = new LogStream(core.cloud.logs(scope), logGroup, stream, core.log);
       try {
         const exit = await runContainer({
           argv: [...entrypoint, ...args],

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import type { S3Client } from '@aws-sdk/client-s3';
-import { LogStream } from '../container/log-stream.ts';
 import { epochSeconds } from '../core/clock.ts';
 import type { Core } from '../core/core.ts';
+import { LogStream } from '../core/log-stream.ts';
 import { channelFiles, pathUnder } from './data-channel.ts';
 import { FolderSync } from './folder-sync.ts';
 import { type JobControl, orClientError } from './job-control.ts';
@@ -96,9 +96,7 @@ async function train({ core, job, control, metrics, number }: Attempt, hosts: re
   const ended = await Promise.allSettled(
     hosts.map(async (host) => {
       const stream = `${job.name}/${host.name}-${second}${number > 1 ? `-${number}` : ''}`;
-      const log = new LogStream(core.cloud.logs(job.scope), logGroup, stream, (problem, error) =>
-        core.log(`${problem}: ${String(error)}`),
-      );
+      const log = new LogStream(core.cloud.logs(job.scope), logGroup, stream, core.log);
       try {
         await runTrainingContainer(core, job, host, control, (line) => {
           metrics.read(line, epochSeconds(core.clock));
