@@ -1,10 +1,10 @@
 /** From what a user wrote to complete settings: shapes and defaults here, relations between fields in `check-project.ts`. */
 import * as z from 'zod';
+import { omit } from 'zod/mini';
 import {
   algorithmSettings,
   columnRoles,
   columnTypes,
-  gateSettings,
   metricNames,
   monitoringSettings,
   objectives,
@@ -22,7 +22,7 @@ import { type Problem, problemsOf } from './problems.ts';
 import type { ProjectInput } from './project-input.ts';
 import { onDemand, onDrift, onUpload, xgboost } from './training.ts';
 
-const settingsWithoutCode = projectSettings.omit({ code: true });
+const settingsWithoutCode = omit(projectSettings, { code: true });
 /** Settings before the code archive has been made: its hash is added when the bundles are. */
 export type ProjectSettingsWithoutCode = z.infer<typeof settingsWithoutCode>;
 
@@ -33,7 +33,6 @@ const training = trainingSettings.shape;
 const serving = servingSettings.shape;
 const monitoring = monitoringSettings.shape;
 const quality = qualitySettings.shape;
-const slice = gateSettings.shape.slices.element.shape;
 
 const column = z.strictObject({
   role: z.enum(columnRoles),
@@ -59,8 +58,8 @@ const projectSchema = z.strictObject({
     columns: z.record(z.string(), column),
     quality: z
       .strictObject({
-        maximumBadRowShare: quality.maximumBadRowShare.default(0),
-        minimumRows: quality.minimumRows.default(1),
+        maximumBadRowShare: z._default(quality.maximumBadRowShare, 0),
+        minimumRows: z._default(quality.minimumRows, 1),
       })
       .prefault({}),
   }),
@@ -68,16 +67,16 @@ const projectSchema = z.strictObject({
     .strictObject({
       triggers: z.array(trigger).readonly().default([onUpload(), onDrift(), onDemand()]),
       window: training.window,
-      holdOut: training.holdOut.default(0.2),
-      algorithm: algorithmSettings.default(() => algorithmSettings.parse(xgboost())),
+      holdOut: z._default(training.holdOut, 0.2),
+      algorithm: z._default(algorithmSettings, () => algorithmSettings.parse(xgboost())),
       instances: z.array(instanceType()).min(1).readonly().default(['ml.g5.xlarge', 'ml.g4dn.xlarge', 'ml.m5.xlarge']),
-      volumeGiB: training.volumeGiB.default(30),
-      spot: training.spot.default(true),
+      volumeGiB: z._default(training.volumeGiB, 30),
+      spot: z._default(training.spot, true),
       maximumRuntime: duration({ atLeast: minutes(1) }).prefault(hours(1)),
       maximumWait: duration({ atLeast: minutes(1) }).optional(),
       cooldown: duration().prefault(minutes(0)),
-      budgetHoursPerMonth: training.budgetHoursPerMonth.default(20),
-      seed: training.seed.default(2013),
+      budgetHoursPerMonth: z._default(training.budgetHoursPerMonth, 20),
+      seed: z._default(training.seed, 2013),
     })
     .prefault({}),
   gate: z
@@ -88,9 +87,9 @@ const projectSchema = z.strictObject({
       slices: z
         .array(
           z.strictObject({
-            column: slice.column,
-            maximumLoss: slice.maximumLoss.default(0.05),
-            minimumRows: slice.minimumRows.default(200),
+            column: z.string(),
+            maximumLoss: z.number().min(0).default(0.05),
+            minimumRows: z.int().min(1).default(200),
           }),
         )
         .readonly()
@@ -101,24 +100,24 @@ const projectSchema = z.strictObject({
   serving: z
     .strictObject({
       instance: instanceType().default('ml.m5.large'),
-      instanceCount: serving.instanceCount.default(2),
+      instanceCount: z._default(serving.instanceCount, 2),
       canary: z
         .strictObject({
-          percent: serving.canary.shape.percent.optional(),
+          percent: z.optional(serving.canary.shape.percent),
           bake: duration({ atMost: hours(1) }).prefault(minutes(5)),
         })
         .prefault({}),
-      maximumRows: serving.maximumRows.default(500),
+      maximumRows: z._default(serving.maximumRows, 500),
     })
     .prefault({}),
   monitoring: z
     .strictObject({
-      capturePercent: monitoring.capturePercent.default(100),
+      capturePercent: z._default(monitoring.capturePercent, 100),
       window: duration({ atLeast: minutes(1) }).prefault(hours(24)),
-      minimumRows: monitoring.minimumRows.default(500),
-      psi: monitoring.psi.default(0.2),
-      consecutive: monitoring.consecutive.default(2),
-      onDrift: monitoring.onDrift.default('retrain'),
+      minimumRows: z._default(monitoring.minimumRows, 500),
+      psi: z._default(monitoring.psi, 0.2),
+      consecutive: z._default(monitoring.consecutive, 2),
+      onDrift: z._default(monitoring.onDrift, 'retrain'),
     })
     .prefault({}),
 });

@@ -22,7 +22,7 @@ export class ConfigurationError extends Error {
 }
 
 /** The issues of a failed parse (made with `reportInput: true`). */
-export function problemsOf(error: z.ZodError, at: string): Problem[] {
+export function problemsOf(error: z.core.$ZodError, at: string): Problem[] {
   return error.issues.flatMap((issue) => {
     const path = issue.path.map(String);
     if (issue.code === 'unrecognized_keys') {

@@ -48,7 +48,8 @@ const columns = (more: ProjectInput['data']['columns']) => ({
 describe('defaults', () => {
   it('need nothing but name, columns and objective', () => {
     const settings = settingsOf(minimal);
-    expect(projectSettings.omit({ code: true }).parse(settings)).toEqual(settings);
+    const code = { sha256: '0'.repeat(64) };
+    expect(projectSettings.parse({ ...settings, code })).toEqual({ ...settings, code });
     expect(settings.training.triggers.map((trigger) => trigger.on)).toEqual(['upload', 'drift', 'demand']);
     expect(settings.gate.metric).toBe('auc');
     expect(settings.training.maximumWaitSeconds).toBeGreaterThan(settings.training.maximumRuntimeSeconds);
