@@ -2,7 +2,7 @@
  * The AWS events that wake a function: only the fields that are read. They may come twice, late or out of order, so a
  * handler reads the present state through the API and takes from the event only the name of what changed.
  */
-import * as z from 'zod';
+import * as z from 'zod/mini';
 
 export const s3ObjectCreated = {
   source: 'aws.s3',
@@ -12,12 +12,12 @@ export const s3ObjectCreated = {
     object: z.object({
       /** Not URL-encoded, unlike in S3's own notifications. */
       key: z.string(),
-      size: z.number().optional(),
-      etag: z.string().optional(),
-      'version-id': z.string().optional(),
+      size: z.optional(z.number()),
+      etag: z.optional(z.string()),
+      'version-id': z.optional(z.string()),
     }),
     /** Account number or service of the caller. */
-    requester: z.string().optional(),
+    requester: z.optional(z.string()),
   }),
 } as const;
 

@@ -2,21 +2,24 @@
  * The environment variables of each function: the construct that makes the function must set exactly these (a missing
  * one is a compile error), and the function parses them once at its start.
  */
-import * as z from 'zod';
+import * as z from 'zod/mini';
 
-const name = z.string().min(1);
-const json = <T extends z.ZodType>(schema: T) =>
-  z
-    .string()
-    .transform((text, context): unknown => {
-      try {
-        return JSON.parse(text);
-      } catch {
-        context.addIssue({ code: 'custom', message: 'expected JSON' });
-        return z.NEVER;
-      }
-    })
-    .pipe(schema);
+const name = z.string().check(z.minLength(1));
+const json = <T extends z.ZodMiniType>(schema: T) =>
+  z.pipe(
+    z.pipe(
+      z.string(),
+      z.transform((text: string, context): unknown => {
+        try {
+          return JSON.parse(text);
+        } catch {
+          context.issues.push({ code: 'custom', message: 'expected JSON', input: text });
+          return z.NEVER;
+        }
+      }),
+    ),
+    schema,
+  );
 
 const table = { TABLE_NAME: name };
 const bus = { EVENT_BUS_NAME: name };

@@ -3,30 +3,30 @@
  * consumes it and by the rule that routes it. `at` is the time of the record that the event announces, so a repeated
  * publication is the same event to the letter.
  */
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import { projectName } from './settings.ts';
 
 export const EVENT_SOURCE = 'flywheel';
 
 const project = projectName;
 const at = z.iso.datetime();
-const version = z.int().min(1);
+const version = z.int().check(z.minimum(1));
 /** First 12 hexadecimal digits of the hash of all that identifies a training run. */
-const runId = z.string().regex(/^[0-9a-f]{12}$/);
+const runId = z.string().check(z.regex(/^[0-9a-f]{12}$/));
 const trigger = z.enum(['upload', 'drift', 'demand']);
-const person = z.string().min(1).max(256);
+const person = z.string().check(z.minLength(1), z.maxLength(256));
 
-export interface EventDefinition<Name extends string, Detail extends z.ZodType> {
+export interface EventDefinition<Name extends string, Detail extends z.ZodMiniType> {
   readonly detailType: Name;
   readonly detail: Detail;
 }
-export type AnyEventDefinition = EventDefinition<string, z.ZodType>;
+export type AnyEventDefinition = EventDefinition<string, z.ZodMiniType>;
 export type DetailOf<E extends AnyEventDefinition> = z.infer<E['detail']>;
 
 function defineEvent<Name extends string, Shape extends z.core.$ZodLooseShape>(
   detailType: Name,
   shape: Shape,
-): EventDefinition<Name, z.ZodObject<{ project: typeof project; at: typeof at } & Shape>> {
+): EventDefinition<Name, z.ZodMiniObject<{ project: typeof project; at: typeof at } & Shape>> {
   return { detailType, detail: z.object({ project, at, ...shape }) };
 }
 
@@ -50,7 +50,7 @@ export const DatasetRejected = defineEvent('DatasetRejected', {
 /* Training */
 export const TrainingDemanded = defineEvent('TrainingDemanded', {
   requestedBy: person,
-  reason: z.string().max(1000),
+  reason: z.string().check(z.maxLength(1000)),
   /** Train in spite of budget and cooldown. */
   force: z.boolean(),
   /** Makes two demands different; a repeated delivery has the same. */
@@ -71,7 +71,7 @@ export const TrainingStarted = defineEvent('TrainingStarted', {
   runId,
   datasetVersion: version,
   jobName: z.string(),
-  attempt: z.int().min(1),
+  attempt: z.int().check(z.minimum(1)),
   instanceType: z.string(),
 });
 export const ModelTrained = defineEvent('ModelTrained', {
@@ -87,12 +87,12 @@ export const TrainingFailed = defineEvent('TrainingFailed', { runId, jobName: z.
 /* Evaluation and gate */
 export const EvaluationStarted = defineEvent('EvaluationStarted', {
   model: version,
-  champion: version.nullable(),
+  champion: z.nullable(version),
   jobName: z.string(),
 });
 export const ModelEvaluated = defineEvent('ModelEvaluated', {
   model: version,
-  champion: version.nullable(),
+  champion: z.nullable(version),
   jobName: z.string(),
   /** Point estimates on the held-out rows. */
   metrics: z.record(z.string(), z.number()),
@@ -111,7 +111,7 @@ export const ApprovalGiven = defineEvent('ApprovalGiven', {
   model: version,
   decision: z.enum(['approve', 'reject']),
   decidedBy: person,
-  reason: z.string().min(1).max(1000),
+  reason: z.string().check(z.minLength(1), z.maxLength(1000)),
 });
 
 /* Serving */
@@ -119,18 +119,18 @@ export const DeploymentStarted = defineEvent('DeploymentStarted', {
   model: version,
   endpoint: z.string(),
   endpointConfig: z.string(),
-  replaces: version.nullable(),
+  replaces: z.nullable(version),
 });
 export const ModelDeployed = defineEvent('ModelDeployed', {
   model: version,
   endpoint: z.string(),
-  replaces: version.nullable(),
+  replaces: z.nullable(version),
 });
 export const DeploymentRolledBack = defineEvent('DeploymentRolledBack', {
   model: version,
   endpoint: z.string(),
   /** The model that goes on serving; null when the endpoint never came into service. */
-  inService: version.nullable(),
+  inService: z.nullable(version),
   reason: z.string(),
 });
 

@@ -1,5 +1,5 @@
 /** The HTTP API, IAM-signed: bodies as clients send and receive them. */
-import * as z from 'zod';
+import * as z from 'zod/mini';
 
 export const routes = {
   predict: { method: 'POST', path: '/projects/{project}/predictions' },
@@ -9,8 +9,11 @@ export const routes = {
 
 /** One row `{column: value}` or many `{"rows": [...]}`; text/csv with a header row is taken too. */
 export const predictionRequest = z.union([
-  z.object({ rows: z.array(z.record(z.string(), z.unknown())).min(1) }).strict(),
-  z.record(z.string(), z.unknown()).transform((row) => ({ rows: [row] })),
+  z.strictObject({ rows: z.array(z.record(z.string(), z.unknown())).check(z.minLength(1)) }),
+  z.pipe(
+    z.record(z.string(), z.unknown()),
+    z.transform((row) => ({ rows: [row] })),
+  ),
 ]);
 
 export const predictionAnswer = z.object({
@@ -23,8 +26,7 @@ export const predictionAnswer = z.object({
 export const groundTruthRequest = z.object({
   labels: z
     .array(z.object({ predictionId: z.string(), label: z.union([z.string(), z.number(), z.boolean()]) }))
-    .min(1)
-    .max(10_000),
+    .check(z.minLength(1), z.maxLength(10_000)),
 });
 
 /** Every answer that is not 2xx. */
@@ -32,5 +34,5 @@ export const problem = z.object({
   error: z.string(),
   message: z.string(),
   /** Row (from 0), column and rule of each bad value. */
-  violations: z.array(z.object({ row: z.int(), column: z.string(), rule: z.string() })).optional(),
+  violations: z.optional(z.array(z.object({ row: z.int(), column: z.string(), rule: z.string() }))),
 });

@@ -2,7 +2,7 @@
  * Names written once: S3 keys, SageMaker names, and the keys of the lineage table. Builders and parsers stand side by
  * side; a property test holds that each parser undoes its builder.
  */
-import * as z from 'zod';
+import * as z from 'zod/mini';
 
 /* ---- S3 ---- */
 

@@ -2,7 +2,7 @@
  * The JSON files that pass between the Python of `models/` and the Lambdas: written by `evaluate.py`, read by
  * finish-evaluation, profile-capture and measure-drift.
  */
-import * as z from 'zod';
+import * as z from 'zod/mini';
 
 /** A point estimate with its 95 % interval (bootstrap over rows). */
 const estimate = z.object({ value: z.number(), low: z.number(), high: z.number() });
@@ -22,16 +22,16 @@ export const evaluationFile = z.object({
   rows: z.int(),
   trainingRows: z.int(),
   candidate: scored,
-  champion: scored.nullable(),
+  champion: z.nullable(scored),
   /** Candidate minus champion, paired on the same rows (null without a champion). */
-  difference: metrics.nullable(),
+  difference: z.nullable(metrics),
   slices: z.array(
     z.object({
       column: z.string(),
       value: z.string(),
       rows: z.int(),
       candidate: z.record(z.string(), z.number()),
-      champion: z.record(z.string(), z.number()).nullable(),
+      champion: z.nullable(z.record(z.string(), z.number())),
     }),
   ),
   /** Mean absolute SHAP value of each feature, largest first. */

@@ -2,11 +2,11 @@
  * What the lineage table holds: a node for every entity and activity (key: its id), with the fields of its type; edges
  * between them (PROV relations, from effect to cause); and one state item a project. Parsed on every read.
  */
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import { evaluationFile } from './model-files.ts';
 
 const at = z.iso.datetime();
-const version = z.int().min(1);
+const version = z.int().check(z.minimum(1));
 
 /** One stored object of a dataset version. */
 export const manifestObject = z.object({
@@ -68,17 +68,17 @@ export const trainingRunRecord = z.object({
   hyperparameters: z.record(z.string(), z.string()),
   codeSha256: z.string(),
   /** 1 for the first job; a capacity error or a renewed request after a failure takes the next. */
-  attempt: z.int().min(1),
+  attempt: z.int().check(z.minimum(1)),
   requestedAt: at,
-  jobName: z.string().optional(),
-  instanceType: z.string().optional(),
-  startedAt: at.optional(),
-  endedAt: at.optional(),
-  billableSeconds: z.number().optional(),
+  jobName: z.optional(z.string()),
+  instanceType: z.optional(z.string()),
+  startedAt: z.optional(at),
+  endedAt: z.optional(at),
+  billableSeconds: z.optional(z.number()),
   /** Container time: from the start of the training phase to its end. */
-  trainingSeconds: z.number().optional(),
-  model: version.optional(),
-  failure: z.string().optional(),
+  trainingSeconds: z.optional(z.number()),
+  model: z.optional(version),
+  failure: z.optional(z.string()),
   at,
 });
 
@@ -91,20 +91,20 @@ export const modelRecord = z.object({
   image: z.string(),
   artifact: z.string(),
   billableSeconds: z.number(),
-  evaluationJob: z.string().optional(),
-  metrics: z.record(z.string(), z.number()).optional(),
+  evaluationJob: z.optional(z.string()),
+  metrics: z.optional(z.record(z.string(), z.number())),
   at,
 });
 
 export const evaluationRecord = z.object({
   jobName: z.string(),
   model: version,
-  champion: version.nullable(),
+  champion: z.nullable(version),
   status: z.enum(['started', 'completed', 'failed']),
-  evaluation: evaluationFile.optional(),
-  failure: z.string().optional(),
-  seconds: z.number().optional(),
-  endedAt: at.optional(),
+  evaluation: z.optional(evaluationFile),
+  failure: z.optional(z.string()),
+  seconds: z.optional(z.number()),
+  endedAt: z.optional(at),
   at,
 });
 
@@ -121,10 +121,10 @@ export const deploymentRecord = z.object({
   status: z.enum(['requested', 'updating', 'deployed', 'rolled-back']),
   endpoint: z.string(),
   endpointConfig: z.string(),
-  replaces: version.nullable(),
-  startedAt: at.optional(),
-  endedAt: at.optional(),
-  failure: z.string().optional(),
+  replaces: z.nullable(version),
+  startedAt: z.optional(at),
+  endedAt: z.optional(at),
+  failure: z.optional(z.string()),
   at,
 });
 
@@ -143,22 +143,22 @@ export const driftMeasurementRecord = z.object({
 export const stateRecord = z.object({
   /** Grows by one with each change; the condition of each change. */
   revision: z.int(),
-  datasetVersion: version.optional(),
-  manifestId: z.string().optional(),
-  rows: z.int().optional(),
+  datasetVersion: z.optional(version),
+  manifestId: z.optional(z.string()),
+  rows: z.optional(z.int()),
   /** Rows ever registered, and how many of them there were at the newest training request. */
-  rowsRegistered: z.int().optional(),
-  rowsTrained: z.int().optional(),
-  lastRunId: z.string().optional(),
-  lastRunAt: at.optional(),
+  rowsRegistered: z.optional(z.int()),
+  rowsTrained: z.optional(z.int()),
+  lastRunId: z.optional(z.string()),
+  lastRunAt: z.optional(at),
   /** Newest model version number given out. */
-  model: version.optional(),
+  model: z.optional(version),
   /** Model in service. */
-  champion: version.optional(),
+  champion: z.optional(version),
   /** Newest approved model: what the endpoint should serve. */
-  wanted: version.optional(),
+  wanted: z.optional(version),
   /** Drift of the champion was declared and no newer model has replaced it. */
-  driftedModel: version.optional(),
+  driftedModel: z.optional(version),
 });
 
 export const edgeRecord = z.object({ from: z.string(), relation: z.string(), to: z.string(), at });

@@ -3,13 +3,10 @@
  * with every default filled in; it travels inside each bundle as `settings.json`, and inside each project's code
  * archive as `project.json`, where the Python of `models/` reads the same names. Durations are seconds.
  */
-import * as z from 'zod';
+import * as z from 'zod/mini';
 
 /** Lower-case words joined by dashes: the name goes into S3 keys, SageMaker names (at most 63 characters) and URLs. */
-export const projectName = z
-  .string()
-  .regex(/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/)
-  .max(24);
+export const projectName = z.string().check(z.regex(/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/), z.maxLength(24));
 
 export const objectives = ['binary', 'multiclass', 'regression'] as const;
 export const columnRoles = ['feature', 'label', 'id', 'time', 'ignore'] as const;
@@ -22,10 +19,10 @@ export const columnSettings = z.object({
   /** A missing value (empty CSV field, JSON null or absent, Parquet null) is allowed. */
   nullable: z.boolean(),
   /** Inclusive limits of a number or integer. */
-  min: z.number().optional(),
-  max: z.number().optional(),
+  min: z.optional(z.number()),
+  max: z.optional(z.number()),
   /** The allowed values of a category; any value is allowed when absent. */
-  values: z.array(z.string()).optional(),
+  values: z.optional(z.array(z.string())),
   /** Personal data: stored in the dataset, never a feature, left out of capture, logs, events and reports. */
   pii: z.boolean(),
 });
@@ -34,9 +31,9 @@ export const uploadFormats = ['csv', 'jsonl', 'parquet'] as const;
 
 export const qualitySettings = z.object({
   /** Rows that break a column rule, as a share of all rows, that are still accepted; 0 quarantines a file with one bad row. */
-  maximumBadRowShare: z.number().min(0).max(1),
+  maximumBadRowShare: z.number().check(z.minimum(0), z.maximum(1)),
   /** A file with fewer rows is quarantined. */
-  minimumRows: z.int().min(1),
+  minimumRows: z.int().check(z.minimum(1)),
 });
 
 export const dataSettings = z.object({
@@ -52,7 +49,7 @@ export const dataSettings = z.object({
 
 export const trigger = z.discriminatedUnion('on', [
   /** Train when a dataset version has at least `minimumNewRows` rows that the newest training run did not see. */
-  z.object({ on: z.literal('upload'), minimumNewRows: z.int().min(0) }),
+  z.object({ on: z.literal('upload'), minimumNewRows: z.int().check(z.minimum(0)) }),
   z.object({ on: z.literal('drift') }),
   z.object({ on: z.literal('demand') }),
 ]);
@@ -68,21 +65,21 @@ export const algorithmSettings = z.object({
 export const trainingSettings = z.object({
   triggers: z.array(trigger),
   /** Only the newest `versions` uploads of an append dataset are trained on; absent: all. */
-  window: z.object({ versions: z.int().min(1) }).optional(),
+  window: z.optional(z.object({ versions: z.int().check(z.minimum(1)) })),
   /** Share of rows, chosen by a hash of the row, that no training run sees and every evaluation uses. */
-  holdOut: z.number().gt(0).lt(0.9),
+  holdOut: z.number().check(z.gt(0), z.lt(0.9)),
   algorithm: algorithmSettings,
   /** Tried in order when SageMaker has no capacity. */
-  instances: z.array(z.string()).min(1),
-  volumeGiB: z.int().min(1),
+  instances: z.array(z.string()).check(z.minLength(1)),
+  volumeGiB: z.int().check(z.minimum(1)),
   spot: z.boolean(),
-  maximumRuntimeSeconds: z.int().min(60),
+  maximumRuntimeSeconds: z.int().check(z.minimum(60)),
   /** Spot: the time limit that includes waiting for an instance. */
-  maximumWaitSeconds: z.int().min(60),
+  maximumWaitSeconds: z.int().check(z.minimum(60)),
   /** An upload does not start a training run this soon after the last one started; drift and demand do. */
-  cooldownSeconds: z.int().min(0),
+  cooldownSeconds: z.int().check(z.minimum(0)),
   /** A training run is not requested when the month's hours (instance time) have reached this; demand with force does. */
-  budgetHoursPerMonth: z.number().gt(0),
+  budgetHoursPerMonth: z.number().check(z.gt(0)),
   seed: z.int(),
 });
 
@@ -108,30 +105,39 @@ export const gateSettings = z.object({
   /** The candidate's lead over the champion on the same rows must be at least this (in the metric's unit, sign taken care of). */
   beatChampionBy: z.number(),
   /** Columns whose every value is evaluated apart; a slice may fall behind the champion by at most `maximumLoss`. */
-  slices: z.array(z.object({ column: z.string(), maximumLoss: z.number().min(0), minimumRows: z.int().min(1) })),
+  slices: z.array(
+    z.object({
+      column: z.string(),
+      maximumLoss: z.number().check(z.minimum(0)),
+      minimumRows: z.int().check(z.minimum(1)),
+    }),
+  ),
   approval: z.enum(['automatic', 'manual']),
 });
 
 export const servingSettings = z.object({
   instance: z.string(),
-  instanceCount: z.int().min(1),
+  instanceCount: z.int().check(z.minimum(1)),
   /** Share of capacity that gets the new model first, and how long alarms are watched before the rest follows. */
-  canary: z.object({ percent: z.int().min(5).max(50), bakeSeconds: z.int().min(0).max(3600) }),
+  canary: z.object({
+    percent: z.int().check(z.minimum(5), z.maximum(50)),
+    bakeSeconds: z.int().check(z.minimum(0), z.maximum(3600)),
+  }),
   /** Rows in one request. */
-  maximumRows: z.int().min(1),
+  maximumRows: z.int().check(z.minimum(1)),
 });
 
 export const monitoringSettings = z.object({
   /** Share of requests captured, 0 to 100. */
-  capturePercent: z.int().min(0).max(100),
+  capturePercent: z.int().check(z.minimum(0), z.maximum(100)),
   /** How much captured traffic a drift measurement looks at. */
-  windowSeconds: z.int().min(60),
+  windowSeconds: z.int().check(z.minimum(60)),
   /** Fewer captured rows than this are not judged. */
-  minimumRows: z.int().min(1),
+  minimumRows: z.int().check(z.minimum(1)),
   /** Population stability index from which a feature counts as drifted (0.2 is the convention for a major shift). */
-  psi: z.number().gt(0),
+  psi: z.number().check(z.gt(0)),
   /** Drift is declared after this many measurements in a row find it (hysteresis). */
-  consecutive: z.int().min(1),
+  consecutive: z.int().check(z.minimum(1)),
   onDrift: z.enum(['retrain', 'alarm']),
 });
 
@@ -149,11 +155,11 @@ export const projectSettings = z.object({
   serving: servingSettings,
   monitoring: monitoringSettings,
   /** SHA-256 of the project's `sourcedir.tar.gz`, which travels in the bundle of start-training as `code/<project>.tar.gz`. */
-  code: z.object({ sha256: z.string().regex(/^[0-9a-f]{64}$/) }),
+  code: z.object({ sha256: z.string().check(z.regex(/^[0-9a-f]{64}$/)) }),
 });
 
 export const environmentSettings = z.object({
-  name: z.string().regex(/^[a-z][a-z0-9]{0,11}$/),
+  name: z.string().check(z.regex(/^[a-z][a-z0-9]{0,11}$/)),
   projects: z.array(projectSettings),
 });
 

@@ -1,5 +1,5 @@
 /** A schedule or a person asks → the window's traffic is compared with the champion's baseline. */
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import { driftMeasurementDue } from '../contract/aws-events.ts';
 import { DriftDetected, DriftMeasured, DriftMeasurementDemanded } from '../contract/events.ts';
 import { itemKey, nodeId } from '../contract/keys.ts';
@@ -27,7 +27,7 @@ interface Services {
 }
 
 /** The measurement before. `announced` is the measurement that DriftDetected was told of, while the drift lasts. */
-const driftItem = z.object({ revision: z.int(), state: driftState, announced: z.string().nullable() });
+const driftItem = z.object({ revision: z.int(), state: driftState, announced: z.nullable(z.string()) });
 
 export const handler = eventHandler({
   name: 'measure-drift',

@@ -1,6 +1,6 @@
 /** POST /projects/{project}/predictions → one prediction a row, each with an id that names its origin. */
 import { randomUUID } from 'node:crypto';
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import { predictionRequest } from '../contract/http.ts';
 import { endpointName, modelVersionName, predictionId } from '../contract/keys.ts';
 import type { ProjectSettings } from '../contract/settings.ts';

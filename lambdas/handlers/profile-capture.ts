@@ -1,5 +1,5 @@
 /** A capture file arrived → its rows become counts in the bins of their model's baseline, by hour. */
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import { s3ObjectCreated } from '../contract/aws-events.ts';
 import { captureKey, itemKey, modelVersionName } from '../contract/keys.ts';
 import type { BaselineFile } from '../contract/model-files.ts';

@@ -1,5 +1,5 @@
 /** POST /projects/{project}/ground-truth → the labels that came later, kept by prediction id. */
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import { groundTruthRequest } from '../contract/http.ts';
 import { predictionId } from '../contract/keys.ts';
 import type { Context } from '../runtime/event-handler.ts';

@@ -4,13 +4,17 @@
  * that Lambda retries and, in the end, keeps the event in the function's dead-letter queue.
  */
 import { Logger } from '@aws-lambda-powertools/logger';
-import * as z from 'zod';
+import { en } from 'zod/locales';
+import * as z from 'zod/mini';
 import { type EnvironmentOf, environments, type FunctionName } from '../contract/env.ts';
 import { EVENT_SOURCE } from '../contract/events.ts';
 import type { EnvironmentSettings } from '../contract/settings.ts';
 import { ConcurrentChange } from '../domain/errors.ts';
 import { functionMetrics, type MetricRecorder } from './metrics.ts';
 import { readSettings } from './settings.ts';
+
+// zod/mini has no error texts of its own: without these, each issue reads "Invalid input".
+z.config(en());
 
 /** What a handler may use; `services` are the stores it asked for. */
 export interface Context<Services> {
@@ -25,7 +29,7 @@ export interface Context<Services> {
 export interface ConsumedEvent {
   readonly source?: string;
   readonly detailType: string;
-  readonly detail: z.ZodType;
+  readonly detail: z.ZodMiniType;
 }
 
 /** The parsed event, told apart by `type`. */

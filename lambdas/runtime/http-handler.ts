@@ -1,6 +1,6 @@
 /** The composition root of a function behind the HTTP API: answers in JSON, and every refusal says what to do. */
 import { Logger } from '@aws-lambda-powertools/logger';
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import type { EnvironmentOf, FunctionName } from '../contract/env.ts';
 import type { problem } from '../contract/http.ts';
 import { type Context, makeContext } from './event-handler.ts';
@@ -40,9 +40,9 @@ export class HttpProblem extends Error {
 /** API Gateway's HTTP API, payload format 2.0. */
 const proxyEvent = z.object({
   pathParameters: z.object({ project: z.string() }),
-  headers: z.record(z.string(), z.string().optional()).default({}),
-  body: z.string().default(''),
-  isBase64Encoded: z.boolean().default(false),
+  headers: z._default(z.record(z.string(), z.optional(z.string())), {}),
+  body: z._default(z.string(), ''),
+  isBase64Encoded: z._default(z.boolean(), false),
 });
 
 export interface HttpFunction<Name extends FunctionName, Services> {

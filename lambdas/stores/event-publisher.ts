@@ -1,6 +1,6 @@
 /** Publishes domain events on the bus `flywheel`. */
 import { EventBridgeClient, PutEventsCommand } from '@aws-sdk/client-eventbridge';
-import type * as z from 'zod';
+import type * as z from 'zod/mini';
 import { type AnyEventDefinition, EVENT_SOURCE } from '../contract/events.ts';
 
 export interface EventPublisher {

@@ -1,6 +1,6 @@
 /** Calls an endpoint and tells apart who is at fault: the request, the model, or an endpoint that is not there yet. */
 import { InvokeEndpointCommand, SageMakerRuntimeClient } from '@aws-sdk/client-sagemaker-runtime';
-import type * as z from 'zod';
+import type * as z from 'zod/mini';
 import { invocationResponse } from '../contract/model-files.ts';
 
 export type InferenceOutcome =

@@ -2,7 +2,7 @@
  * SageMaker's data capture: JSON Lines, one invocation a line, input and output as the endpoint saw them.
  * https://docs.aws.amazon.com/sagemaker/latest/dg/model-monitor-data-capture-endpoint.html
  */
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import { invocationResponse } from '../../contract/model-files.ts';
 import type { Row } from './counts.ts';
 
@@ -54,19 +54,19 @@ class BrokenLine extends Error {}
 const payload = z.object({
   data: z.string(),
   encoding: z.enum(['CSV', 'JSON', 'BASE64']),
-  observedContentType: z.string().optional(),
+  observedContentType: z.optional(z.string()),
 });
 
 const captureLine = z.object({
   captureData: z.object({ endpointInput: payload, endpointOutput: payload }),
   eventMetadata: z.object({
-    eventId: z.string().min(1),
-    inferenceId: z.string().min(1).optional(),
+    eventId: z.string().check(z.minLength(1)),
+    inferenceId: z.optional(z.string().check(z.minLength(1))),
     inferenceTime: z.iso.datetime(),
   }),
 });
 
-const instances = z.object({ instances: z.array(z.record(z.string(), z.unknown())).min(1) });
+const instances = z.object({ instances: z.array(z.record(z.string(), z.unknown())).check(z.minLength(1)) });
 
 function parseLine(content: string): Omit<CapturedRequest, 'line'> {
   const { captureData, eventMetadata } = check(captureLine, parseJson(content, 'the line'), 'the line');
@@ -109,7 +109,7 @@ function parseJson(text: string, part: string): unknown {
   }
 }
 
-function check<T>(schema: z.ZodType<T>, value: unknown, part: string): T {
+function check<T>(schema: z.ZodMiniType<T>, value: unknown, part: string): T {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const [issue] = result.error.issues;

@@ -7,7 +7,7 @@
  *     numeric      [ bin 0 .. bin k, missing ]            bin i holds (edge i, edge i+1]
  *     categorical  [ value 0 .. value v, other, missing ]
  */
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import type { BaselineFile, FeatureBins } from '../../contract/model-files.ts';
 
 /** Counts of one feature: the baseline's bins, then `other` (categorical only), then missing. */
@@ -150,9 +150,9 @@ export function fingerprint(text: string): string {
 const encodedCounts = z.object({
   v: z.literal(1),
   l: z.string(),
-  n: z.int().min(0),
-  f: z.array(z.array(z.int().min(0))),
-  p: z.array(z.int().min(0)),
+  n: z.int().check(z.minimum(0)),
+  f: z.array(z.array(z.int().check(z.minimum(0)))),
+  p: z.array(z.int().check(z.minimum(0))),
 });
 
 function vectorLength(bins: FeatureBins): number {

@@ -2,7 +2,7 @@
  * One drift measurement: captured counts against the baseline of the model that answered, feature by feature, and the
  * decision over measurements in a row.
  */
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import type { BaselineFile, FeatureBins } from '../../contract/model-files.ts';
 import type { MonitoringSettings } from '../../contract/settings.ts';
 import { type BinCounts, baselineCounts, type Counts, encodeCounts, fingerprint, layoutOf } from './counts.ts';
@@ -23,9 +23,9 @@ export const driftState = z.object({
   /** Bins of the baseline: a new model starts at 0. */
   layout: z.string(),
   /** Judged measurements in a row that found drift. */
-  consecutive: z.int().min(0),
+  consecutive: z.int().check(z.minimum(0)),
   /** Fingerprint of the counts that were judged last: the same rows are evidence once. Null before the first. */
-  judged: z.string().nullable(),
+  judged: z.nullable(z.string()),
 });
 export type DriftState = z.infer<typeof driftState>;
 
