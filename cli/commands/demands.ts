@@ -1,0 +1,121 @@
+/** Commands that ask for a step by an event, with who asked and why: `train`, `drift`, `approve`, `reject`. */
+import { randomUUID } from 'node:crypto';
+import type { Command } from 'commander';
+import {
+  ApprovalGiven,
+  DriftMeasured,
+  DriftMeasurementDemanded,
+  ModelApproved,
+  ModelRejected,
+  TrainingDemanded,
+  TrainingRequested,
+  TrainingSuppressed,
+} from '../../lambdas/contract/events.ts';
+import { modelVersionName } from '../../lambdas/contract/keys.ts';
+import { eventPublisher } from '../../lambdas/stores/event-publisher.ts';
+import { type CommonOptions, environmentCommand, open, type Session } from '../command.ts';
+import { caller, projectOf } from '../connection.ts';
+import { describeEvent } from '../describe-event.ts';
+import { CommandFailed, exitCodes } from '../failure.ts';
+import { type JournalEntry, waitForEntry } from '../journal.ts';
+import { columns, paint } from '../output.ts';
+
+export const trainCommand = environmentCommand('train', 'ask for a training run on the newest data')
+  .argument('<project>')
+  .requiredOption('--reason <text>', 'why; stays in the lineage')
+  .option('--force', 'in spite of budget and cooldown', false)
+  .action(async (name: string, options: CommonOptions & { reason: string; force: boolean }) => {
+    const session = await open(options);
+    const project = projectOf(session.environment, name).name;
+    const at = new Date().toISOString();
+    const demand = { project, at, requestedBy: await caller(), reason: options.reason, force: options.force };
+    await publisher(session).publish(TrainingDemanded, { ...demand, demandId: randomUUID() });
+    const entry = await answerTo(session, project, at, [TrainingRequested.detailType, TrainingSuppressed.detailType]);
+    tell(session, entry);
+    if (entry.type === TrainingSuppressed.detailType) process.exitCode = exitCodes.failed;
+  });
+
+export const driftCommand = environmentCommand('drift', 'measure drift now')
+  .argument('<project>')
+  .action(async (name: string, options: CommonOptions) => {
+    const session = await open(options);
+    const project = projectOf(session.environment, name).name;
+    const { champion } = await session.store.state(project);
+    if (champion === undefined)
+      throw new CommandFailed(
+        `${project} has no model in service, so there is nothing to measure.`,
+        exitCodes.notFound,
+      );
+    const at = new Date().toISOString();
+    await publisher(session).publish(DriftMeasurementDemanded, { project, at, requestedBy: await caller() });
+    const entry = await answerTo(session, project, at, [DriftMeasured.detailType]);
+    const { features } = DriftMeasured.detail.parse(entry.detail);
+    session.output.answer(entry.detail, () =>
+      [
+        describeEvent(entry).text,
+        columns(
+          features
+            .toSorted((a, b) => b.psi - a.psi)
+            .map(({ name: feature, psi, drifted }) => [
+              feature,
+              psi.toFixed(3).padStart(7),
+              drifted ? paint.red('drifted') : '',
+            ]),
+          '  ',
+        ),
+      ].join('\n'),
+    );
+  });
+
+export const approveCommand = answerCommand('approve', 'let a model that waits for approval into service');
+export const rejectCommand = answerCommand('reject', 'keep a model that waits for approval out of service');
+
+function answerCommand(decision: 'approve' | 'reject', description: string): Command {
+  return environmentCommand(decision, description)
+    .argument('<model>', 'model version: flights/3')
+    .requiredOption('--reason <text>', 'why; stays in the lineage')
+    .action(async (name: string, options: CommonOptions & { reason: string }) => {
+      const model = modelVersionName.parse(name);
+      if (!model) throw new CommandFailed(`Got ${name}, expected a model version such as flights/3.`, exitCodes.usage);
+      const session = await open(options);
+      const project = projectOf(session.environment, model.project).name;
+      const record = await session.store.get('model', project, model.model);
+      if (!record) throw new CommandFailed(`There is no model ${name}.`, exitCodes.notFound);
+      if (record.status !== 'awaiting-approval')
+        throw new CommandFailed(`${name} awaits no approval: it is ${record.status}.`, exitCodes.notFound);
+      const at = new Date().toISOString();
+      await publisher(session).publish(ApprovalGiven, {
+        project,
+        at,
+        model: model.model,
+        decision,
+        decidedBy: await caller(),
+        reason: options.reason,
+      });
+      tell(session, await answerTo(session, project, at, [ModelApproved.detailType, ModelRejected.detailType]));
+    });
+}
+
+const publisher = ({ outputs }: Session) => eventPublisher(outputs.EventBus);
+
+const ANSWER_TIMEOUT_MS = 60_000;
+
+async function answerTo(
+  session: Session,
+  project: string,
+  since: string,
+  types: readonly string[],
+): Promise<JournalEntry> {
+  session.output.progress(`asked; waiting for ${types.join(' or ')}`);
+  const wait = { since, timeoutMs: ANSWER_TIMEOUT_MS };
+  const entry = await waitForEntry(session.store, project, wait, ({ type }) => types.includes(type));
+  if (entry) return entry;
+  throw new CommandFailed(
+    `The demand is on the bus, but no ${types.join(' or ')} followed in ${ANSWER_TIMEOUT_MS / 1000} s.\n` +
+      `See what failed:  flywheel status ${project}`,
+  );
+}
+
+function tell({ output }: Session, entry: JournalEntry): void {
+  output.answer({ type: entry.type, ...entry.detail }, () => `${paint.bold(entry.type)} ${describeEvent(entry).text}`);
+}

@@ -1,0 +1,55 @@
+/** `flywheel deploy`: the CDK app, to an account or to the laptop cloud. */
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { repository } from '../../local/cloud/layout.ts';
+import { deployToCloud, startCloud } from '../../local/cloud.ts';
+import { type CommonOptions, environmentCommand } from '../command.ts';
+import { enter, LOCAL, laptopCloud } from '../connection.ts';
+import { CommandFailed } from '../failure.ts';
+import { columns, createOutput, duration } from '../output.ts';
+
+export const deployCommand = environmentCommand('deploy', 'deploy the stacks of an environment (cdk deploy)')
+  .option('--yes', 'do not ask before permissions are widened (accounts only)', false)
+  .action(async ({ env, json, yes }: CommonOptions & { yes: boolean }) => {
+    const output = createOutput(json);
+    const started = performance.now();
+    if (env !== LOCAL) {
+      await enter(env);
+      await deployToAccount(env, yes);
+      return output.answer(
+        { environment: env, ok: true },
+        () => `deployed in ${duration(performance.now() - started)}`,
+      );
+    }
+    // Starting it is what a person would do next; it is found when it runs.
+    const cloud = await startCloud(laptopCloud());
+    const stacks = await deployToCloud(cloud, { stacks: [`${env}/**`], onLine: (line) => output.progress(line) });
+    output.answer({ environment: env, stacks }, () =>
+      [
+        `deployed in ${duration(performance.now() - started)}`,
+        columns(
+          Object.keys(stacks).map((name) => [name]),
+          '  ',
+        ),
+      ].join('\n'),
+    );
+  });
+
+/** The CDK CLI speaks for itself: it asks, shows progress, and knows the user's profiles. */
+function deployToAccount(environment: string, yes: boolean): Promise<void> {
+  const cdk = join(repository, 'node_modules/aws-cdk/bin/cdk');
+  const approval = yes ? ['--require-approval', 'never'] : [];
+  const child = spawn(process.execPath, [cdk, 'deploy', `${environment}/**`, ...approval], {
+    cwd: repository,
+    // stdout is for the answer of this command.
+    stdio: ['inherit', 2, 2],
+  });
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('exit', (code) =>
+      code === 0
+        ? resolve()
+        : reject(new CommandFailed(`cdk deploy '${environment}/**' ended with exit code ${code}.`)),
+    );
+  });
+}

@@ -1,0 +1,173 @@
+/** The loop of a project at a glance: what `flywheel status` gathers, and how it reads. */
+import { CloudWatchClient, paginateDescribeAlarms } from '@aws-sdk/client-cloudwatch';
+import type { StateRecord } from '../lambdas/contract/records.ts';
+import type { lineageStore, RecordOf } from '../lambdas/stores/lineage-store.ts';
+import { count, describeEvent, metricsText } from './describe-event.ts';
+import { type JournalEntry, readJournal } from './journal.ts';
+import { columns, duration, paint } from './output.ts';
+import type { DeadLetters } from './queues.ts';
+
+export interface ProjectStatus {
+  readonly project: string;
+  readonly state: StateRecord;
+  /** Newest first, few of each. */
+  readonly datasetVersions: readonly RecordOf<'dataset-version'>[];
+  readonly trainingRuns: readonly RecordOf<'training-run'>[];
+  readonly models: readonly RecordOf<'model'>[];
+  readonly deployments: readonly RecordOf<'deployment'>[];
+  readonly drift: RecordOf<'drift-measurement'> | null;
+  /** Newest first. */
+  readonly events: readonly JournalEntry[];
+  readonly failures: readonly JournalEntry[];
+}
+
+export interface Alarm {
+  readonly name: string;
+  readonly since: string;
+  readonly reason: string;
+  readonly description: string;
+}
+
+const JOURNAL_DAYS = 7;
+const MOST_EVENTS = 12;
+const MOST_FAILURES = 5;
+
+export async function projectStatus(store: ReturnType<typeof lineageStore>, project: string): Promise<ProjectStatus> {
+  const since = new Date(Date.now() - JOURNAL_DAYS * 24 * 3600_000).toISOString();
+  const [state, datasetVersions, trainingRuns, models, deployments, [drift = null], journal] = await Promise.all([
+    store.state(project),
+    store.newest('dataset-version', project, 3),
+    store.newest('training-run', project, 3),
+    store.newest('model', project, 5),
+    store.newest('deployment', project, 3),
+    store.newest('drift-measurement', project, 1),
+    readJournal(store, project, since),
+  ]);
+  const newestFirst = journal.toReversed();
+  return {
+    project,
+    state,
+    datasetVersions,
+    trainingRuns,
+    models,
+    deployments,
+    drift,
+    events: newestFirst.slice(0, MOST_EVENTS),
+    failures: newestFirst.filter((entry) => describeEvent(entry).mood === 'bad').slice(0, MOST_FAILURES),
+  };
+}
+
+/** Alarms of an environment that ring now. */
+export async function ringingAlarms(environment: string): Promise<Alarm[]> {
+  const alarms: Alarm[] = [];
+  const pages = paginateDescribeAlarms(
+    { client: new CloudWatchClient({}) },
+    { AlarmNamePrefix: `${environment}-`, StateValue: 'ALARM' },
+  );
+  for await (const { MetricAlarms = [], CompositeAlarms = [] } of pages) {
+    for (const alarm of [...MetricAlarms, ...CompositeAlarms]) {
+      alarms.push({
+        name: alarm.AlarmName ?? '',
+        since: alarm.StateUpdatedTimestamp?.toISOString() ?? '',
+        reason: alarm.StateReason ?? '',
+        description: alarm.AlarmDescription ?? '',
+      });
+    }
+  }
+  return alarms;
+}
+
+export function renderProject(status: ProjectStatus, now: number): string {
+  const ago = (at: string | undefined) => (at ? `${duration(Math.max(0, now - Date.parse(at)))} ago` : '');
+  const rows = [
+    ...dataRows(status, ago),
+    ...trainingRows(status, ago),
+    ...modelRows(status, ago),
+    ...servingRows(status, ago),
+  ];
+  return [
+    `${paint.bold(status.project)}  ${headline(status)}`,
+    columns(rows, '  '),
+    ...section(
+      'what happened last',
+      status.events.map((entry) => eventRow(entry)),
+    ),
+    ...section(
+      'what went wrong last',
+      status.failures.map((entry) => eventRow(entry)),
+    ),
+  ].join('\n');
+}
+
+export function renderEnvironment(letters: readonly DeadLetters[], alarms: readonly Alarm[]): string {
+  const queueRows = letters.flatMap(({ handler, waiting, reasons }) =>
+    reasons.map((reason, index) => [
+      index === 0 ? paint.red(handler) : '',
+      index === 0 ? `${waiting} waiting` : '',
+      reason,
+    ]),
+  );
+  return [
+    ...(queueRows.length > 0
+      ? section('events given up on (retry: flywheel redrive)', queueRows)
+      : ['no event was given up on']),
+    ...(alarms.length > 0
+      ? section(
+          'alarms',
+          alarms.map((alarm) => [paint.red(alarm.name), alarm.description || alarm.reason]),
+        )
+      : ['no alarm rings']),
+  ].join('\n');
+}
+
+type Ago = (at: string | undefined) => string;
+
+function headline({ state, project, drift }: ProjectStatus): string {
+  if (state.champion === undefined) return paint.yellow('no model in service');
+  const serving = paint.green(`${project}/${state.champion} in service`);
+  const drifting =
+    state.driftedModel === state.champion && drift ? paint.red(`, drifting: ${drift.reasons.join('; ')}`) : '';
+  return serving + drifting;
+}
+
+function dataRows({ project, datasetVersions }: ProjectStatus, ago: Ago): string[][] {
+  const [newest] = datasetVersions;
+  if (!newest) return [['data', 'nothing yet', '', `flywheel upload ${project} FILE`]];
+  const rows = `${count(newest.rows)} rows in ${newest.objects} files`;
+  return [['data', `${project}@${newest.version}`, rows, ago(newest.at)]];
+}
+
+function trainingRows({ project, trainingRuns }: ProjectStatus, ago: Ago): string[][] {
+  const [newest] = trainingRuns;
+  if (!newest) return [];
+  const outcome = newest.model === undefined ? newest.status : `${newest.status} → ${project}/${newest.model}`;
+  const text = newest.status === 'failed' ? paint.red(`failed: ${newest.failure ?? 'no reason given'}`) : outcome;
+  return [
+    ['training', newest.runId, `${text}, on ${project}@${newest.datasetVersion} (${newest.trigger})`, ago(newest.at)],
+  ];
+}
+
+function modelRows({ project, models }: ProjectStatus, ago: Ago): string[][] {
+  return models.map((model, index) => {
+    const status = model.status === 'rejected' ? paint.red(model.status) : model.status;
+    const metrics = model.metrics ? `: ${metricsText(model.metrics, 2)}` : '';
+    return [index === 0 ? 'models' : '', `${project}/${model.model}`, status + metrics, ago(model.at)];
+  });
+}
+
+function servingRows({ project, deployments }: ProjectStatus, ago: Ago): string[][] {
+  const [newest] = deployments;
+  if (!newest) return [];
+  const failure = newest.failure ? paint.red(`: ${newest.failure}`) : '';
+  return [['deployment', `${project}/${newest.model}`, newest.status + failure, ago(newest.endedAt ?? newest.at)]];
+}
+
+export function eventRow(entry: JournalEntry): string[] {
+  const { text, mood } = describeEvent(entry);
+  const type = { good: paint.green, bad: paint.red, neutral: (each: string) => each }[mood](entry.type);
+  return [paint.dim(entry.at.slice(5, 19).replace('T', ' ')), type, text];
+}
+
+function section(title: string, rows: readonly string[][]): string[] {
+  return rows.length === 0 ? [] : [`  ${paint.dim(title)}`, columns(rows, '    ')];
+}
