@@ -125,7 +125,8 @@ def run_job(job: Callable[[Container], None]) -> None:
         _leave(FAILURE)
     except Exception as error:  # the process ends here; the platform reads the reason from the file
         traceback.print_exc()
-        _write_failure(container, f"{type(error).__name__}: {error}")
+        # The first line: native libraries append their own stack traces.
+        _write_failure(container, f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}")
         _leave(FAILURE)
     log(f"done in {time.monotonic() - started:.2f} s")
     _leave(SUCCESS)

@@ -84,7 +84,10 @@ def read_parts(folder: Path, project: Project, bad: BadRows) -> Iterator[Part]:
         try:
             yield _read_file(file, project, bad)
         except (pyarrow.ArrowInvalid, gzip.BadGzipFile, EOFError, UnicodeDecodeError) as error:
-            raise JobError(f"object {file.name[:12]} cannot be read as {project.format}: {error}") from error
+            # Arrow's text goes on with the row that it did not understand, and rows do not belong into logs.
+            raise JobError(
+                f"object {file.name[:12]} cannot be read as {project.format}: {str(error).split(':')[0]}"
+            ) from None
 
 
 def report_bad_rows(bad: BadRows, total: int, project: Project) -> None:
@@ -189,7 +192,8 @@ def _violations(
 
 def _read_csv(content: bytes, project: Project) -> tuple[_Raw, dict[int, str]]:
     """Rows with the wrong number of fields are returned by number, counted without the header."""
-    header = csv.open_csv(pyarrow.BufferReader(content)).schema.names
+    skip = csv.ParseOptions(newlines_in_values=True, invalid_row_handler=lambda _: "skip")
+    header = csv.open_csv(pyarrow.BufferReader(content), parse_options=skip).schema.names
     wanted = [column for column in project.used if column.name in header]
     types = {column.name: _csv_type(column) for column in wanted}
     found = False

@@ -11,6 +11,8 @@ from common.container import JobError, cpu_count
 from common.encoder import Encoder
 
 MODEL_FILE, ENCODER_FILE = "xgboost-model", "encoder.json"
+# Up to here one thread is as fast as several, and does not wait for a processor that something else uses.
+SMALL_ROWS = 128
 
 
 class XgboostModel:
@@ -19,6 +21,8 @@ class XgboostModel:
     def __init__(self, booster: xgboost.Booster, encoder: Encoder):
         self.booster = booster
         self.encoder = encoder
+        self._small = booster.copy()
+        self._small.set_param({"nthread": 1})
 
     @classmethod
     def load(cls, folder: Path) -> XgboostModel:
@@ -33,7 +37,8 @@ class XgboostModel:
 
     def predict(self, matrix: numpy.ndarray) -> numpy.ndarray:
         """(rows,) probability of class 1 or value; (rows, classes) probabilities. Input: the encoder's float32 matrix."""
-        return self.booster.inplace_predict(matrix, validate_features=False)
+        booster = self._small if len(matrix) <= SMALL_ROWS else self.booster
+        return booster.inplace_predict(matrix, validate_features=False)
 
     def contributions(self, matrix: numpy.ndarray) -> numpy.ndarray:
         """Mean absolute SHAP value (Lundberg, Lee 2017; exact for trees by TreeSHAP) of each feature, shape (features,).

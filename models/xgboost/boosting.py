@@ -1,4 +1,10 @@
-"""The boosting loop: early stopping, log lines, checkpoints. State lives in one place, so that a run can be resumed."""
+"""The boosting loop: early stopping, log lines, checkpoints.
+
+A resumed run has to end with the trees of an uninterrupted one. Without sampling a tree follows from the trees before
+it, so a checkpoint of any round will do. With sampling it also follows from the state of XGBoost's random generators,
+which no file holds: so the booster is made anew from its own bytes, with a new seed, every SEGMENT rounds, whether or
+not the run is interrupted, and checkpoints are taken there.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +20,9 @@ from options import Options
 from common.container import Terminated, deferred_termination, log, log_metric, write_atomically
 
 CHECKPOINT_FILE = "xgboost-checkpoint"
+SEGMENT = 100
 _LOG_EVERY_SECONDS = 1.0
+_SAMPLING = ("subsample", "colsample_bytree", "colsample_bylevel", "colsample_bynode")
 _MAXIMIZED = ("auc", "aucpr", "map", "ndcg", "pre")
 
 
@@ -51,7 +59,9 @@ class Boosting:
         self._checkpoints = checkpoints
         self._identity = _identity(parameters, training, watching)
         self._early = Early()
-        self._booster = xgboost.Booster(parameters, [training] if watching is None else [training, watching])
+        self._sampled = any(parameters.get(name, 1) != 1 for name in _SAMPLING)
+        self._checkpoint: bytes | None = None
+        self._booster = self._fresh_booster(None)
 
     def run(self) -> xgboost.Booster:
         """The booster up to its best round."""
@@ -59,6 +69,8 @@ class Boosting:
         saved = logged = time.monotonic()
         with deferred_termination() as terminated:
             while not self._finished():
+                if self._sampled and self._early.round % SEGMENT == 0 and self._early.round > 0:
+                    self._begin_segment()
                 score = self._round()
                 now = time.monotonic()
                 if terminated() or now - saved >= self._options.checkpoint_seconds:
@@ -72,6 +84,16 @@ class Boosting:
         best = self._early.best_round if self._watching is not None else self._early.round
         log_metric("rounds", best)
         return self._booster[:best] if best < self._early.round else self._booster
+
+    def _fresh_booster(self, trees: bytearray | None) -> xgboost.Booster:
+        data = [self._training] if self._watching is None else [self._training, self._watching]
+        seed = int(self._parameters["seed"]) + self._early.round
+        return xgboost.Booster({**self._parameters, "seed": seed}, data, trees)
+
+    def _begin_segment(self) -> None:
+        trees = self._booster.save_raw("ubj")
+        self._checkpoint = self._checkpoint_bytes(trees)
+        self._booster = self._fresh_booster(trees)
 
     def _finished(self) -> bool:
         if self._early.round >= self._options.rounds:
@@ -99,17 +121,22 @@ class Boosting:
             log("the checkpoint belongs to other data or hyperparameters: not used")
             return
         self._early = Early(**state)
-        self._booster.load_model(bytearray(trees))
-        self._booster.set_param(self._parameters)
+        self._booster = self._fresh_booster(bytearray(trees))
         log(f"resumed after round {self._early.round} from {file}")
 
-    def _save_checkpoint(self) -> None:
+    def _checkpoint_bytes(self, trees: bytearray) -> bytes:
         """State and trees in one file: a crash between two files would leave them apart."""
+        state = json.dumps({"identity": self._identity, **asdict(self._early)})
+        return state.encode() + b"\n" + trees
+
+    def _save_checkpoint(self) -> None:
         if self._checkpoints is None:
             return
-        state = json.dumps({"identity": self._identity, **asdict(self._early)})
-        write_atomically(self._checkpoints / CHECKPOINT_FILE, state.encode() + b"\n" + self._booster.save_raw("ubj"))
-        log(f"checkpoint after round {self._early.round}")
+        if not self._sampled:
+            self._checkpoint = self._checkpoint_bytes(self._booster.save_raw("ubj"))
+        if self._checkpoint is not None:
+            write_atomically(self._checkpoints / CHECKPOINT_FILE, self._checkpoint)
+            log(f"checkpoint in round {self._early.round}")
 
 
 def _identity(parameters: dict[str, object], training: xgboost.DMatrix, watching: xgboost.DMatrix | None) -> str:

@@ -93,8 +93,6 @@ def _parameters(options: Options, project: Project, encoder: Encoder) -> dict[st
         "tree_method": "hist",
         "device": "cuda" if has_cuda else "cpu",
         "nthread": cpu_count(),
-        # Each round seeds itself, so that a resumed run samples the rows that an uninterrupted one would have.
-        "seed_per_iteration": True,
         **objectives[project.objective],
         **options.booster,
     }

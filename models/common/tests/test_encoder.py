@@ -1,0 +1,172 @@
+"""Training, evaluation and inference see the same numbers, bit for bit, whatever way the rows came."""
+
+from __future__ import annotations
+
+import json
+import random
+
+import numpy
+import pytest
+from samples import COLUMNS, FORMATS, as_csv, as_json_lines, project_settings, random_rows
+
+from common.container import JobError
+from common.dataset import read_dataset
+from common.encoder import MINIMUM_CATEGORY_ROWS, Encoder
+from common.payload import BadRequest, RequestReader
+from common.project import parse_project
+
+
+def read(tmp_path, rows, form="csv", **changes):
+    write, name = FORMATS[form]
+    folder = tmp_path / f"channel-{random.randrange(1 << 60)}"
+    folder.mkdir()
+    (folder / ("a" * 64)).write_bytes(write(rows))
+    project = parse_project(project_settings(format=name, **changes))
+    return read_dataset(folder, project), project
+
+
+@pytest.fixture
+def fitted(tmp_path):
+    table, project = read(tmp_path, random_rows(400, seed=1))
+    return Encoder.fit(table, project), project
+
+
+def instances(rows):
+    names = [name for name, column in COLUMNS.items() if column["role"] == "feature"]
+    return [{name: row[name] for name in names} for row in rows]
+
+
+@pytest.mark.parametrize("seed", range(2, 22))
+def test_training_evaluation_and_inference_agree(tmp_path, fitted, seed):
+    encoder, project = fitted
+    rows = random_rows(60, seed, unseen=True)
+    random.Random(seed).shuffle(rows)
+    saved = Encoder.from_json(encoder.to_json())
+    reader = RequestReader(saved, project)
+    from_table = encoder.encode(read(tmp_path, rows)[0]).tobytes()
+    for form in FORMATS:
+        assert saved.encode(read(tmp_path, rows, form)[0]).tobytes() == from_table, form
+    body = json.dumps({"instances": instances(rows)}).encode()
+    assert reader.read(body, "application/json").tobytes() == from_table
+    assert reader.read(as_json_lines(instances(rows)), "application/jsonlines").tobytes() == from_table
+    assert reader.read(as_csv(instances(rows)), "text/csv; charset=utf-8").tobytes() == from_table
+    one_by_one = [reader.read(json.dumps({"instances": [row]}).encode(), "application/json") for row in instances(rows)]
+    assert numpy.concatenate(one_by_one).tobytes() == from_table
+
+
+def test_rows_do_not_depend_on_their_neighbours(tmp_path, fitted):
+    encoder, _ = fitted
+    rows = random_rows(80, 30, unseen=True)
+    order = list(range(80))
+    random.Random(0).shuffle(order)
+    plain = encoder.encode(read(tmp_path, rows)[0])
+    shuffled = encoder.encode(read(tmp_path, [rows[place] for place in order])[0])
+    assert shuffled.tobytes() == plain[order].tobytes()
+
+
+def test_fit_does_not_depend_on_the_order_of_rows(tmp_path):
+    rows = random_rows(300, 31)
+    table, project = read(tmp_path, rows)
+    other, _ = read(tmp_path, rows[::-1])
+    assert Encoder.fit(table, project).to_json() == Encoder.fit(other, project).to_json()
+
+
+def test_rare_and_unseen_values_share_one_code_and_missing_has_none(tmp_path):
+    rows = random_rows(100, 32)
+    for number, row in enumerate(rows):
+        row["carrier"] = "often" if number >= MINIMUM_CATEGORY_ROWS - 1 else "rare"
+    rows[-1]["carrier"] = None
+    table, project = read(tmp_path, rows)
+    encoder = Encoder.fit(table, project)
+    assert encoder.codes["carrier"] == {"often": 0.0}
+    place = encoder.columns.index("carrier")
+    rows[0]["carrier"] = "never seen"
+    codes = encoder.encode(read(tmp_path, rows)[0])[:, place]
+    assert codes[0] == codes[1] == 1
+    assert codes[20] == 0
+    assert numpy.isnan(codes[-1])
+
+
+def test_personal_data_and_ignored_columns_are_no_features(fitted):
+    encoder, _ = fitted
+    assert not any(name.startswith(("email", "note", "id", "late")) for name in encoder.columns)
+    assert "example.com" not in encoder.to_json()
+
+
+def test_values_beyond_float32_stay_finite(tmp_path, fitted):
+    encoder, _ = fitted
+    rows = random_rows(20, 33)
+    for row in rows:
+        row["distance"] = -1.7e308
+    matrix = encoder.encode(read(tmp_path, rows)[0])
+    assert numpy.isfinite(matrix[:, encoder.columns.index("distance")]).all()
+
+
+def test_time_parts_are_the_calendars(tmp_path, fitted):
+    encoder, _ = fitted
+    rows = random_rows(10, 34)
+    rows[0]["when"] = "2024-02-29T23:30:00-01:00"  # 2024-03-01 00:30 in UTC, a Friday, the 61st day of a leap year
+    start = encoder.columns.index("when.days")
+    parts = encoder.encode(read(tmp_path, rows)[0])[0, start : start + 4]
+    assert parts.tolist() == [19783, 61, 5, 30]
+
+
+def test_one_class_is_refused_in_words(tmp_path):
+    rows = [{**row, "late": True} for row in random_rows(30, 35)]
+    table, project = read(tmp_path, rows)
+    with pytest.raises(JobError, match="got 1 classes of label 'late'.*expected two"):
+        Encoder.fit(table, project)
+
+
+WRONG = [
+    ({"distance": "5"}, "row 2, column 'distance': expected a finite number, got JSON string"),
+    ({"distance": True}, "row 2, column 'distance': expected a finite number, got JSON boolean"),
+    ({"distance": [1]}, "row 2, column 'distance': expected a finite number, got JSON array"),
+    ({"hour": 5.5}, "row 2, column 'hour': expected an integer"),
+    ({"hour": None}, "row 2, column 'hour': missing, but not nullable"),
+    ({"carrier": {}}, "row 2, column 'carrier': expected a text, got JSON object"),
+    ({"holiday": 1}, "row 2, column 'holiday': expected true or false, got JSON number"),
+    ({"when": "soon"}, "row 2, column 'when': expected an ISO 8601 time"),
+    ({"when": "2013-02-30"}, "row 2, column 'when': expected an ISO 8601 time"),
+    ({"typo": 1}, "row 2, column 'typo': the project has no such column"),
+]
+
+
+@pytest.mark.parametrize(("change", "message"), WRONG)
+def test_a_wrong_value_is_named_by_row_and_column(fitted, change, message):
+    encoder, project = fitted
+    reader = RequestReader(encoder, project)
+    rows = instances(random_rows(3, 36))
+    rows[1] = {**rows[1], **change}
+    with pytest.raises(BadRequest) as refused:
+        reader.read(json.dumps({"instances": rows}).encode(), "application/json")
+    assert refused.value.status_code == 400
+    assert message in str(refused.value)
+
+
+BODIES = [
+    (b"", "application/json", "no valid JSON"),
+    (b"[1]", "application/json", '{"instances"'),
+    (b'{"instances": []}', "application/json", "got no row"),
+    (b'{"instances": [1]}', "application/json", "row 1: expected a JSON object"),
+    (b'{"instances": [{"hour": NaN}]}', "application/json", "no valid JSON"),
+    (b'{"instances": [{"hour": 1e999}]}', "application/json", "column 'hour'"),
+    (b'{"instances": [{"hour": ' + b"9" * 400 + b"}]}", "application/json", "column 'hour'"),
+    (b'{"instances": [{}]}', "application/json", "column 'hour': missing"),
+    (b'{"hour": 1}\n{"hour": \n', "application/jsonlines", "row 2: no valid JSON"),
+    (b"hour,distance\n1,2\n3\n", "text/csv", "row 2: 1 fields, expected 2"),
+    (b"hour,distance\n1,2\n3,x\n", "text/csv", "row 2, column 'distance'"),
+    (b"hour,distance\n1,1_0\n", "text/csv", "row 1, column 'distance'"),
+    (b"hour,distance\n1,nan\n", "text/csv", "row 1, column 'distance'"),
+    (b"hour\n", "text/csv", "got no row"),
+    (b"\xff", "text/csv", "UTF-8"),
+    (b"<a/>", "text/xml", "content type 'text/xml'"),
+]
+
+
+@pytest.mark.parametrize(("body", "content_type", "message"), BODIES)
+def test_a_malformed_body_is_a_bad_request(fitted, body, content_type, message):
+    encoder, project = fitted
+    with pytest.raises(BadRequest, match=r"(?s).*") as refused:
+        RequestReader(encoder, project).read(body, content_type)
+    assert message in str(refused.value)

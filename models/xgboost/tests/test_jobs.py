@@ -1,0 +1,275 @@
+"""train.py, evaluate.py and inference.py as SageMaker runs them, on small generated data."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy
+import pytest
+
+from conftest import MODELS, column, settings
+
+COLUMNS = {
+    "id": column("integer", "id"),
+    "x": column("number", nullable=True),
+    "y": column("number"),
+    "colour": column("category", nullable=True),
+    "flag": column("boolean"),
+    "owner": column("category", pii=True),
+}
+LABELS = {
+    "binary": column("boolean", "label"),
+    "multiclass": column("category", "label"),
+    "regression": column("number", "label"),
+}
+COLOURS = ["red", "green", "blue"]
+
+
+def project_of(objective, **changes):
+    columns = {**COLUMNS, "target": LABELS[objective]}
+    slices = [{"column": "colour", "maximumLoss": 0.1, "minimumRows": 10}]
+    return settings(columns, objective, slices=slices, **changes)
+
+
+def generated(objective, rows=1500, seed=0):
+    """CSV whose target follows from x, y and colour with some noise."""
+    random = numpy.random.default_rng(seed)
+    x, y, colour = random.normal(size=rows), random.normal(size=rows), random.integers(0, 3, rows)
+    signal_ = x - 2 * y * (colour == 1) + colour
+    noise = random.normal(size=rows) * 0.5
+    if objective == "binary":
+        target = ["true" if value else "false" for value in signal_ + noise > 0.5]
+    elif objective == "multiclass":
+        target = ["low" if value < 0 else "middle" if value < 1.5 else "high" for value in signal_ + noise]
+    else:
+        target = [f"{value:.4f}" for value in signal_ + noise]
+    lines = ["id,x,y,colour,flag,owner,target"]
+    for row in range(rows):
+        shown = "" if row % 17 == 0 else f"{x[row]:.4f}"
+        shade = "" if row % 23 == 0 else COLOURS[colour[row]]
+        flag = "true" if row % 2 else "false"
+        lines.append(f"{seed}{row:06d},{shown},{y[row]:.4f},{shade},{flag},person{row}@example.com,{target[row]}")
+    return "\n".join(lines).encode() + b"\n"
+
+
+def trained(make_job, objective, name="train", hyperparameters=None, **changes):
+    job = make_job(name)
+    job.add_code("xgboost", project_of(objective, **changes))
+    job.add_file("input/data/dataset", "0" * 64, generated(objective))
+    code, output = job.run("train.py", {"num_round": "60", "eta": "0.2", **(hyperparameters or {})})
+    assert code == 0, output
+    return job, output
+
+
+def evaluated(make_job, candidate, champion, objective):
+    job = make_job(f"evaluate-{objective}")
+    job.add_code("xgboost", project_of(objective))
+    job.add_file("processing/input/dataset", "0" * 64, generated(objective))
+    candidate.archive_model(job.root / "processing/input/candidate/model.tar.gz")
+    if champion:
+        champion.archive_model(job.root / "processing/input/champion/model.tar.gz")
+    code, output = job.run("evaluate.py")
+    assert code == 0, output
+    return job, {
+        name: (job.root / "processing/output" / name).read_text()
+        for name in ("evaluation.json", "baseline.json", "report.html")
+    }
+
+
+GOOD = {"binary": ("auc", 0.9), "multiclass": ("accuracy", 0.7), "regression": ("r2", 0.8)}
+
+
+@pytest.mark.parametrize("objective", list(GOOD))
+def test_train_and_evaluate(make_job, objective):
+    candidate, output = trained(make_job, objective)
+    champion, _ = trained(make_job, objective, "champion", {"max_depth": "1", "num_round": "5"})
+    _, files = evaluated(make_job, candidate, champion, objective)
+    evaluation, baseline = json.loads(files["evaluation.json"]), json.loads(files["baseline.json"])
+    metric, least = GOOD[objective]
+    assert re.search(rf"^validation-{metric}=[-+0-9.eE]+$", output, re.MULTILINE)
+    assert evaluation["candidate"]["metrics"][metric]["value"] > least
+    assert evaluation["difference"][metric]["low"] > 0
+    assert evaluation["rows"] + evaluation["trainingRows"] == 1500
+    assert baseline["rows"] == evaluation["trainingRows"]
+    assert [bins["name"] for bins in baseline["features"]] == ["x", "y", "colour", "flag"]
+    assert all(sum(b["counts"]) + b["missing"] + b.get("other", 0) == baseline["rows"] for b in baseline["features"])
+    assert baseline["prediction"]["kind"] == ("categorical" if objective == "multiclass" else "numeric")
+    assert sum(baseline["prediction"]["counts"]) == evaluation["rows"]
+    assert {part["value"] for part in evaluation["slices"]} == {*COLOURS, "(missing)"}
+    assert sum(part["rows"] for part in evaluation["slices"]) == evaluation["rows"]
+    assert {entry["feature"] for entry in evaluation["featureImportance"]} == {"x", "y", "colour", "flag"}
+    assert evaluation["featureImportance"][-1]["feature"] == "flag"  # which has nothing to do with the target
+    assert len(evaluation["candidate"]["calibration"]) == (10 if objective == "binary" else 0)
+    assert "<svg" in files["report.html"]
+    assert "http" not in files["report.html"]
+    for content in (*files.values(), output):
+        assert "owner" not in content
+        assert "person" not in content
+
+
+def test_without_a_champion_there_is_nothing_to_compare(make_job):
+    candidate, _ = trained(make_job, "binary")
+    _, files = evaluated(make_job, candidate, None, "binary")
+    evaluation = json.loads(files["evaluation.json"])
+    assert evaluation["champion"] is None
+    assert evaluation["difference"] is None
+
+
+def test_the_same_run_twice_gives_the_same_bytes(make_job):
+    options = {"subsample": "0.7", "colsample_bytree": "0.8"}
+    first, _ = trained(make_job, "binary", "first", options)
+    second, _ = trained(make_job, "binary", "second", options)
+    assert (first.root / "model/xgboost-model").read_bytes() == (second.root / "model/xgboost-model").read_bytes()
+
+
+@pytest.mark.parametrize("subsample", ["1", "0.7"])
+def test_an_interrupted_run_ends_with_the_trees_of_an_uninterrupted_one(make_job, subsample):
+    options = {"num_round": "350", "eta": "0.05", "subsample": subsample, "early_stopping_rounds": "350"}
+    whole, _ = trained(make_job, "binary", "whole", options)
+    job = make_job("interrupted")
+    job.add_code("xgboost", project_of("binary"))
+    job.add_file("input/data/dataset", "0" * 64, generated("binary"))
+    (job.root / "checkpoints").mkdir()
+    process = job.start("train.py", {**options, "checkpoint_seconds": "0"})
+    while not (job.root / "checkpoints/xgboost-checkpoint").exists():
+        assert process.poll() is None, process.stdout.read()
+        time.sleep(0.005)
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 143, output
+    assert not (job.root / "model").exists()
+    code, output = job.run("train.py", options)
+    assert code == 0, output
+    assert "resumed after round" in output
+    assert (job.root / "model/xgboost-model").read_bytes() == (whole.root / "model/xgboost-model").read_bytes()
+    shutil.rmtree(job.root / "model")
+    code, output = job.run("train.py", {**options, "max_depth": "2"})
+    assert code == 0
+    assert "the checkpoint belongs to other data or hyperparameters" in output
+
+
+FAILURES = [
+    ({"depth": "3"}, {}, "got the unknown hyperparameter 'depth'"),
+    ({"num_round": "many"}, {}, "got hyperparameter num_round='many', expected a number"),
+    ({}, {"columns": {"x": column("number"), "target": column("category", "label")}}, "classes of label 'target'"),
+    ({}, {"columns": {"absent": column("number"), "target": column("boolean", "label")}}, "has no column 'absent'"),
+]
+
+
+@pytest.mark.parametrize(("hyperparameters", "changes", "reason"), FAILURES)
+def test_a_failure_says_what_to_change(make_job, hyperparameters, changes, reason):
+    job = make_job("failing")
+    project = project_of("binary", bad=1)
+    project["data"]["columns"] = changes.get("columns", project["data"]["columns"])
+    job.add_code("xgboost", project)
+    content = generated("multiclass") if "columns" in changes and "x" in changes["columns"] else generated("binary")
+    job.add_file("input/data/dataset", "0" * 64, content)
+    code, _ = job.run("train.py", hyperparameters)
+    assert code == 1
+    assert reason in job.failure
+    assert "\n" not in job.failure
+
+
+@pytest.fixture
+def serve():
+    """Starts the server on a trained job; stops it at the end."""
+    running = []
+
+    def start(job):
+        process = subprocess.Popen(
+            [sys.executable, str(MODELS / "common/serve.py")],
+            env={**os.environ, "SAGEMAKER_BASE_DIR": str(job.root), "SAGEMAKER_BIND_TO_PORT": "0",
+                 "FLYWHEEL_BIND_HOST": "127.0.0.1", "FLYWHEEL_MODEL_VERSION": "trial/3", "PYTHONPATH": ""},
+            stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        running.append(process)
+        for line in process.stdout:
+            if line.startswith("listening on"):
+                return http.client.HTTPConnection("127.0.0.1", int(line.rsplit(":", 1)[1]), timeout=30)
+        raise AssertionError("the server ended")
+
+    yield start
+    for process in running:
+        process.terminate()
+        assert process.wait(timeout=30) == 0
+
+
+def post(connection, body, content_type="application/json", **headers):
+    connection.request("POST", "/invocations", body, {"Content-Type": content_type, **headers})
+    response = connection.getresponse()
+    return response.status, response.read().decode()
+
+
+ROW = {"x": 0.5, "y": -0.25, "colour": "green", "flag": True}
+
+
+def test_serving(make_job, serve):
+    job, _ = trained(make_job, "binary")
+    shutil.rmtree(job.root / "code")  # the archive alone must be enough
+    connection = serve(job)
+    connection.request("GET", "/ping")
+    response = connection.getresponse()
+    assert (response.status, response.read()) == (200, b"")
+    status, body = post(connection, json.dumps({"instances": [ROW, {**ROW, "x": None}]}))
+    answer = json.loads(body)
+    assert (status, answer["modelVersion"]) == (200, "trial/3")
+    assert all(0 < value < 1 for value in answer["predictions"])
+    csv = "x,y,colour,flag\n0.5,-0.25,green,true\n,-0.25,green,true\n"
+    assert json.loads(post(connection, csv, "text/csv")[1]) == answer
+    lines = "\n".join(json.dumps({**ROW, **change}) for change in ({}, {"x": None}))
+    assert json.loads(post(connection, lines, "application/jsonlines")[1]) == answer
+    rendered = post(connection, csv, "text/csv", Accept="text/csv")[1].split()
+    assert [float(text) for text in rendered] == answer["predictions"]
+    status, body = post(connection, json.dumps({"instances": [ROW, {**ROW, "y": "high"}]}))
+    assert status == 400
+    assert json.loads(body)["error"] == "row 2, column 'y': expected a finite number, got JSON string"
+    assert post(connection, "{")[0] == 400
+    big = json.dumps({"instances": [ROW] * 30000})
+    status, body = post(connection, big)
+    assert len(big) > 1 << 20
+    assert set(json.loads(body)["predictions"]) == {answer["predictions"][0]}
+    connection.request("GET", "/elsewhere")
+    assert connection.getresponse().read() and True
+
+
+def test_serving_other_objectives(make_job, serve):
+    for objective in ("multiclass", "regression"):
+        job, _ = trained(make_job, objective, objective)
+        status, body = post(serve(job), json.dumps({"instances": [ROW] * 200}))
+        assert status == 200
+        first, *others = json.loads(body)["predictions"]
+        assert all(other == first for other in others)
+        if objective == "multiclass":
+            assert set(first["probabilities"]) == {"low", "middle", "high"}
+            assert first["label"] == max(first["probabilities"], key=first["probabilities"].get)
+            assert sum(first["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+        else:
+            assert isinstance(first, float)
+
+
+def test_a_chunked_and_a_pipelined_request_are_answered_in_order(make_job, serve):
+    job, _ = trained(make_job, "regression")
+    connection = serve(job)
+    connection.connect()
+    body = json.dumps({"instances": [ROW]}).encode()
+    head = b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    chunked = head + b"Transfer-Encoding: chunked\r\n\r\n"
+    chunked += b"%x\r\n%s\r\n%x\r\n%s\r\n0\r\n\r\n" % (5, body[:5], len(body) - 5, body[5:])
+    plain = head + b"Connection: close\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+    for byte in range(0, len(chunked), 40):  # arrives in pieces
+        connection.sock.sendall(chunked[byte : byte + 40])
+    connection.sock.sendall(b"GET /ping HTTP/1.1\r\n\r\n" + plain)
+    received = b""
+    while part := connection.sock.recv(65536):
+        received += part
+    answers = received.split(b"HTTP/1.1 ")[1:]
+    assert [answer[:3] for answer in answers] == [b"200"] * 3
+    assert answers[0].rsplit(b"\r\n", 1)[1] == answers[2].rsplit(b"\r\n", 1)[1] != b""
