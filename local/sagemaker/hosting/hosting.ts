@@ -19,11 +19,11 @@ import {
 import { endpointOperations } from './endpoint-operations.ts';
 import { type EndpointRecord, type EndpointResource, endpointRecord } from './endpoint-record.ts';
 import { type MeasuredInvocation, metricData } from './invocation-metrics.ts';
-import { runtimeHandler } from './invoke.ts';
 import { removeFolder } from './model-files.ts';
 import { modelOperations } from './model-operations.ts';
 import { type ModelRecord, modelRecord } from './model-resource.ts';
 import { HostingPlatform, type HostingSettings } from './platform.ts';
+import { runtimeHandler } from './runtime.ts';
 
 /** Models, endpoint configs and endpoints of a server: its operations, its runtime, and the processes behind them. */
 export class Hosting {

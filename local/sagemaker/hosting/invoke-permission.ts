@@ -9,11 +9,11 @@ export class InvokePermission {
   private readonly allowedUntil = new Map<string, number>();
 
   /** @throws SageMakerError AccessDeniedException */
-  async require(access: Pick<Access, 'require'>, caller: Caller, endpointArn: string): Promise<void> {
-    const key = `${caller.accessKeyId} ${endpointArn}`;
+  async require(access: Pick<Access, 'require'>, caller: Caller, action: string, endpointArn: string): Promise<void> {
+    const key = `${caller.accessKeyId} ${action} ${endpointArn}`;
     const now = performance.now();
     if ((this.allowedUntil.get(key) ?? 0) > now) return;
-    await access.require(caller, 'sagemaker:InvokeEndpoint', endpointArn);
+    await access.require(caller, action, endpointArn);
     if (this.allowedUntil.size >= mostRemembered) this.allowedUntil.clear();
     this.allowedUntil.set(key, now + rememberedMs);
   }

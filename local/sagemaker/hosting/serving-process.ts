@@ -66,21 +66,37 @@ export class ServingProcess {
     this.ended = this.keepRunning(first.resolve).catch(first.reject);
   }
 
-  /** Whether the container answered its last health check and runs. */
-  get isHealthy(): boolean {
-    return this.port !== undefined;
+  /**
+   * Sends one POST /invocations and reads the whole answer. Connections are kept between calls.
+   * @throws InvocationTimeoutError, BrokenAnswerError
+   */
+  invoke(headers: Record<string, string>, body: Buffer, timeoutMs: number): Promise<ContainerAnswer> {
+    return this.call(headers, body, timeoutMs, async (answer) => ({
+      status: answer.statusCode ?? 0,
+      headers: answer.headers,
+      body: await readAll(answer),
+    }));
   }
 
   /**
-   * Sends one POST /invocations. Connections are kept between calls.
-   * @throws InvocationTimeoutError, BrokenAnswerError
+   * Sends one POST /invocations and lets `read` take the answer as it comes.
+   * @throws InvocationTimeoutError, BrokenAnswerError, also when the answer breaks off while it is read
    */
-  async invoke(headers: Record<string, string>, body: Buffer, timeoutMs: number): Promise<ContainerAnswer> {
+  async call<T>(
+    headers: Record<string, string>,
+    body: Buffer,
+    timeoutMs: number,
+    read: (answer: IncomingMessage) => Promise<T>,
+  ): Promise<T> {
     const { port } = this;
     if (port === undefined) throw new BrokenAnswerError('the container does not run');
+    const signal = AbortSignal.timeout(timeoutMs);
     this.inFlight += 1;
     try {
-      return await this.send(port, headers, body, AbortSignal.timeout(timeoutMs));
+      return await read(await this.send(port, headers, body, signal));
+    } catch (error) {
+      if (signal.aborted) throw new InvocationTimeoutError('the container took too long to answer', { cause: error });
+      throw new BrokenAnswerError(error instanceof Error ? error.message : String(error), { cause: error });
     } finally {
       this.inFlight -= 1;
       if (this.inFlight === 0) this.onIdle?.();
@@ -148,7 +164,7 @@ export class ServingProcess {
     headers: Record<string, string>,
     body: Buffer,
     signal: AbortSignal,
-  ): Promise<ContainerAnswer> {
+  ): Promise<IncomingMessage> {
     for (;;) {
       const outgoing = request({
         host: '127.0.0.1',
@@ -160,13 +176,11 @@ export class ServingProcess {
         signal,
       });
       try {
-        const answer = await answerTo(outgoing, body);
-        return { status: answer.statusCode ?? 0, headers: answer.headers, body: await readAll(answer) };
+        return await answerTo(outgoing, body);
       } catch (error) {
-        if (signal.aborted) throw new InvocationTimeoutError('the container took too long to answer', { cause: error });
-        // The container may close a kept connection at the moment it is used again; such a call has not been read, and goes to a new one.
-        if (outgoing.reusedSocket && isConnectionReset(error)) continue;
-        throw new BrokenAnswerError(error instanceof Error ? error.message : String(error), { cause: error });
+        // The container may close a kept connection at the moment it is used again; such a call goes to a new connection.
+        if (outgoing.reusedSocket && isConnectionReset(error) && !signal.aborted) continue;
+        throw error;
       }
     }
   }

@@ -9,6 +9,7 @@ import {
   UpdateEndpointWeightsAndCapacitiesCommand,
   waitUntilEndpointDeleted,
 } from '@aws-sdk/client-sagemaker';
+import { InvokeEndpointWithResponseStreamCommand } from '@aws-sdk/client-sagemaker-runtime';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { account, eventually, image, region, roleArn } from './support/cloud.ts';
 import { Session } from './support/session.ts';
@@ -76,6 +77,30 @@ describe('an endpoint', () => {
       $metadata: { httpStatusCode: 424 },
     });
     await expect(session.invoke('first', 'status 500')).rejects.toThrow(/^Received server error \(500\) from primary/);
+  });
+
+  test('streams the answer of its container, and tells when it breaks off', async () => {
+    const stream = async (body: string) => {
+      const command = new InvokeEndpointWithResponseStreamCommand({ EndpointName: 'first', Body: body });
+      const { Body, ContentType } = await session.runtime.send(command);
+      let text = '';
+      try {
+        for await (const event of Body ?? []) text += Buffer.from(event.PayloadPart?.Bytes ?? []).toString();
+      } catch (error) {
+        return { text, ContentType, error };
+      }
+      return { text, ContentType };
+    };
+    expect(await stream('stream 3')).toEqual({
+      text: 'part 0 of first;part 1 of first;part 2 of first;',
+      ContentType: 'text/plain',
+    });
+    await expect(stream('status 503')).rejects.toMatchObject({ name: 'ModelError', OriginalStatusCode: 503 });
+    expect(await stream('stream 2 broken')).toMatchObject({
+      text: 'part 0 of first;part 1 of first;',
+      error: { name: 'ModelStreamError', ErrorCode: 'StreamBroken' },
+    });
+    await eventually(async () => (await session.invoke('first', 'x')).text === 'first:x');
   });
 
   test('is not found by a name or a variant that does not exist', async () => {

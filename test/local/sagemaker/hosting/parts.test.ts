@@ -144,12 +144,12 @@ describe('InvokePermission', () => {
       },
     };
     const permission = new InvokePermission();
-    await expect(permission.require(access, caller, 'e1')).rejects.toThrow('denied');
+    await expect(permission.require(access, caller, 'invoke', 'e1')).rejects.toThrow('denied');
     allowed = true;
-    await permission.require(access, caller, 'e1');
-    await permission.require(access, caller, 'e1');
-    await permission.require(access, caller, 'e2');
-    await permission.require(access, { ...caller, accessKeyId: 'other' }, 'e1');
+    await permission.require(access, caller, 'invoke', 'e1');
+    await permission.require(access, caller, 'invoke', 'e1');
+    await permission.require(access, caller, 'invoke', 'e2');
+    await permission.require(access, { ...caller, accessKeyId: 'other' }, 'invoke', 'e1');
     expect(asked).toEqual(['k e1', 'k e1', 'k e2', 'other e1']);
   });
 });

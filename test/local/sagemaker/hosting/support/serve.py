@@ -38,6 +38,9 @@ class Handler(BaseHTTPRequestHandler):
             text = "\n".join(f"{name}={os.environ.get(name)}" for name in wanted)
             self.answer(200, text.encode())
             return
+        if body.startswith(b"stream "):
+            self.stream(parts=int(body.split()[1]), broken=body.endswith(b"broken"))
+            return
         if body == b"headers":
             passed = sorted(f"{name.lower()}: {value}" for name, value in self.headers.items())
             self.answer(200, "\n".join(passed).encode())
@@ -50,6 +53,18 @@ class Handler(BaseHTTPRequestHandler):
                 self.answer(200, type(error).__name__.encode())
             return
         self.answer(200, NAME.encode() + b":" + body)
+
+    def stream(self, parts: int, broken: bool) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/plain")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        for number in range(parts):
+            part = f"part {number} of {NAME};".encode()
+            self.wfile.write(f"{len(part):x}\r\n".encode() + part + b"\r\n")
+        if broken:
+            os._exit(4)
+        self.wfile.write(b"0\r\n\r\n")
 
     def answer(self, status: int, body: bytes) -> None:
         self.send_response(status)

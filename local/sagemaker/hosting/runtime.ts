@@ -1,0 +1,44 @@
+import { notImplemented, SageMakerError } from '../core/errors.ts';
+import type { RuntimeHandler } from '../core/server.ts';
+import type { Hosting } from './hosting.ts';
+import { invoke } from './invoke.ts';
+import { InvokePermission } from './invoke-permission.ts';
+import { invokeStreaming } from './invoke-streaming.ts';
+import { sendError, validationError } from './runtime-errors.ts';
+
+/** The calls of the runtime, by the last part of their path. */
+const actions: Readonly<Record<string, { readonly permission: string; readonly answer: typeof invoke }>> = {
+  invocations: { permission: 'sagemaker:InvokeEndpoint', answer: invoke },
+  'invocations-response-stream': { permission: 'sagemaker:InvokeEndpointWithResponseStream', answer: invokeStreaming },
+};
+
+/** Handles SageMaker Runtime: InvokeEndpoint; InvokeEndpointWithResponseStream; InvokeEndpointAsync answers that it is not implemented. */
+export function runtimeHandler(hosting: Hosting): RuntimeHandler {
+  const permission = new InvokePermission();
+  return async (core, request, response) => {
+    const started = performance.now();
+    try {
+      const path = new URL(request.url, 'http://localhost').pathname;
+      const [, name, call] = /^\/endpoints\/([^/]+)\/([a-z-]+)$/.exec(path) ?? [];
+      if (request.method !== 'POST' || name === undefined) throw unknownCall(request.method, path);
+      const caller = await core.access.identify(request);
+      if (call === 'async-invocations') throw notImplemented('InvokeEndpointAsync is a call');
+      const action = call === undefined ? undefined : actions[call];
+      if (action === undefined) throw unknownCall(request.method, path);
+      await permission.require(core.access, caller, action.permission, hosting.endpoints.arn(caller, name));
+      const endpoint = hosting.findEndpoint(caller, name);
+      // An endpoint that is still being created is not known to the runtime, as on AWS.
+      if (!endpoint || !['InService', 'Updating', 'RollingBack'].includes(endpoint.status)) {
+        throw validationError(`Endpoint ${name} of account ${caller.account} not found.`);
+      }
+      await action.answer(hosting, endpoint, request, response, started);
+    } catch (error) {
+      if (!(error instanceof SageMakerError)) throw error;
+      sendError(response, error, request.requestId);
+    }
+  };
+}
+
+function unknownCall(method: string, path: string): SageMakerError {
+  return new SageMakerError('UnknownOperationException', `SageMaker Runtime has no call ${method} ${path}.`, 404);
+}
