@@ -9,6 +9,8 @@ from importlib import import_module
 ADDITIONS = (
     "secure_transport",
     "denials",
+    "key_permissions",
+    "bucket_settings",
     "function_settings",
     "warm_functions",
     "delivery",

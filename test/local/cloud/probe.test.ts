@@ -93,6 +93,15 @@ describe('an upload', () => {
   });
 });
 
+describe('the key of a bucket', () => {
+  it('keeps out a role that may write objects but not use the key', async () => {
+    const credentials = await assumed(output('CallerArn'));
+    const s3 = new S3Client({ endpoint: cloud.endpointUrl, region, credentials });
+    const put = s3.send(new PutObjectCommand({ Bucket: output('Bucket'), Key: 'k', Body: 'x' }));
+    await expect(put).rejects.toThrow(/not authorized to perform: kms:GenerateDataKey on resource: "arn:aws:kms:/);
+  });
+});
+
 describe('alarms', () => {
   it('go to ALARM for their own dimensions only, and say so on the default bus', async () => {
     await put('two', 5);

@@ -4,55 +4,49 @@
  */
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import {
-  CloudFormationClient,
-  CloudFormationServiceException,
-  CreateStackCommand,
-  DescribeStacksCommand,
-} from '@aws-sdk/client-cloudformation';
-import {
-  CloudWatchClient,
-  DescribeAlarmsCommand,
-  ListMetricsCommand,
-  PutMetricAlarmCommand,
-  PutMetricDataCommand,
-} from '@aws-sdk/client-cloudwatch';
-import {
-  CloudWatchLogsClient,
-  CreateLogGroupCommand,
-  CreateLogStreamCommand,
-  PutLogEventsCommand,
-} from '@aws-sdk/client-cloudwatch-logs';
-import { EventBridgeClient, PutEventsCommand, PutRuleCommand, PutTargetsCommand } from '@aws-sdk/client-eventbridge';
-import { CreateRoleCommand, IAMClient, PutRolePolicyCommand } from '@aws-sdk/client-iam';
+import { ListMetricsCommand } from '@aws-sdk/client-cloudwatch';
+import { CreateLogGroupCommand, CreateLogStreamCommand, PutLogEventsCommand } from '@aws-sdk/client-cloudwatch-logs';
 import {
   AddPermissionCommand,
   GetFunctionConfigurationCommand,
-  LambdaClient,
   UpdateFunctionConfigurationCommand,
 } from '@aws-sdk/client-lambda';
 import {
   CreateBucketCommand,
+  GetBucketEncryptionCommand,
+  PutBucketEncryptionCommand,
   PutBucketNotificationConfigurationCommand,
   PutBucketPolicyCommand,
   PutBucketVersioningCommand,
   PutObjectCommand,
   S3Client,
 } from '@aws-sdk/client-s3';
-import {
-  CreateQueueCommand,
-  type Message,
-  PurgeQueueCommand,
-  ReceiveMessageCommand,
-  SQSClient,
-} from '@aws-sdk/client-sqs';
-import { AssumeRoleCommand, STSClient } from '@aws-sdk/client-sts';
+import { PurgeQueueCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { claimPort } from '../../../local/cloud/ports.ts';
-import { ministackService, startService, stopService } from '../../../local/cloud/services.ts';
+import { stopService } from '../../../local/cloud/services.ts';
+import {
+  account,
+  alarm,
+  alarmProperties,
+  type Clients,
+  deployed,
+  deploys,
+  failingFunction,
+  one,
+  optionsOfRole,
+  pause,
+  policy,
+  publish,
+  put,
+  queue,
+  receive,
+  region,
+  rule,
+  start,
+  state,
+  unique,
+} from './requests.ts';
 
-const account = '000000000000';
-const region = 'us-east-1';
 const root = join(import.meta.dirname, '../../../.flywheel/test-additions');
 const directories = { whole: join(root, 'whole'), bare: join(root, 'bare') };
 const clouds: { whole?: Clients; bare?: Clients } = {};
@@ -70,6 +64,8 @@ afterAll(async () => {
 const claims: readonly [addition: string, claim: string, holds: (cloud: Clients) => Promise<boolean>][] = [
   ['secure_transport', 'a TLS-only bucket lets a role in', tlsOnlyBucketLetsIn],
   ['denials', 'a denial names the resource', denialNamesResource],
+  ['key_permissions', 'an encrypted bucket needs a permission for its key', keyNeedsPermission],
+  ['bucket_settings', 'a template gives a bucket its key', templateSetsEncryption],
   ['function_settings', 'a template gives a function its dead-letter queue and concurrency', templateSetsFunction],
   ['warm_functions', 'a function starts with its deployment, before its first event', functionStarts],
   ['delivery', 'an event that a function never handles becomes a dead letter', failureIsDeadLetter],
@@ -134,18 +130,30 @@ async function denialNamesResource(cloud: Clients): Promise<boolean> {
   return message.includes(`is not authorized to perform: sqs:PurgeQueue on resource: ${arn} because`);
 }
 
-/** Client options with the credentials of a new role that has this policy. */
-async function optionsOfRole(cloud: Clients, document: string) {
-  const role = unique();
-  const principal = { AWS: `arn:aws:iam::${account}:root` };
-  const trust = policy({ Effect: 'Allow', Principal: principal, Action: 'sts:AssumeRole' });
-  await cloud.iam.send(new CreateRoleCommand({ RoleName: role, AssumeRolePolicyDocument: trust }));
-  await cloud.iam.send(new PutRolePolicyCommand({ RoleName: role, PolicyName: 'policy', PolicyDocument: document }));
-  const arn = `arn:aws:iam::${account}:role/${role}`;
-  const session = await cloud.sts.send(new AssumeRoleCommand({ RoleArn: arn, RoleSessionName: 'test' }));
-  const { AccessKeyId = '', SecretAccessKey = '', SessionToken = '' } = session.Credentials ?? {};
-  const credentials = { accessKeyId: AccessKeyId, secretAccessKey: SecretAccessKey, sessionToken: SessionToken };
-  return { endpoint: cloud.endpoint, region, credentials };
+async function keyNeedsPermission(cloud: Clients): Promise<boolean> {
+  const bucket = unique();
+  const key = `arn:aws:kms:${region}:${account}:key/11111111-2222-3333-4444-555555555555`;
+  await cloud.s3.send(new CreateBucketCommand({ Bucket: bucket }));
+  const byDefault = { SSEAlgorithm: 'aws:kms' as const, KMSMasterKeyID: key };
+  const ServerSideEncryptionConfiguration = { Rules: [{ ApplyServerSideEncryptionByDefault: byDefault }] };
+  await cloud.s3.send(new PutBucketEncryptionCommand({ Bucket: bucket, ServerSideEncryptionConfiguration }));
+  const objects = { Effect: 'Allow', Action: 's3:PutObject', Resource: `arn:aws:s3:::${bucket}/*` };
+  const asRole = new S3Client(await optionsOfRole(cloud, policy(objects)));
+  const message = await asRole.send(new PutObjectCommand({ Bucket: bucket, Key: 'k', Body: 'x' })).then(
+    () => 'allowed',
+    (error: Error) => error.message,
+  );
+  return message.includes(`is not authorized to perform: kms:GenerateDataKey on resource: "${key}" because`);
+}
+
+async function templateSetsEncryption(cloud: Clients): Promise<boolean> {
+  const name = unique();
+  const key = `arn:aws:kms:${region}:${account}:key/11111111-2222-3333-4444-555555555555`;
+  const byDefault = { SSEAlgorithm: 'aws:kms', KMSMasterKeyID: key };
+  const BucketEncryption = { ServerSideEncryptionConfiguration: [{ ServerSideEncryptionByDefault: byDefault }] };
+  await deployed(cloud, one('AWS::S3::Bucket', { BucketName: name, BucketEncryption }));
+  const { ServerSideEncryptionConfiguration } = await cloud.s3.send(new GetBucketEncryptionCommand({ Bucket: name }));
+  return ServerSideEncryptionConfiguration?.Rules?.[0]?.ApplyServerSideEncryptionByDefault?.KMSMasterKeyID === key;
 }
 
 async function templateSetsFunction(cloud: Clients): Promise<boolean> {
@@ -261,7 +269,6 @@ const archiveTemplate = {
     },
   },
 };
-const alarmProperties = { EvaluationPeriods: 1, Threshold: 1, ComparisonOperator: 'GreaterThanThreshold' };
 const compositeTemplate = {
   Resources: {
     Child: {
@@ -291,129 +298,8 @@ const scalingTemplate = one('AWS::ApplicationAutoScaling::ScalableTarget', {
   ServiceNamespace: 'sagemaker',
 });
 
-type Clients = ReturnType<typeof clientsOf>;
-
-async function start(directory: string, without?: string): Promise<Clients> {
-  rmSync(directory, { recursive: true, force: true });
-  const port = await claimPort(0, 'a test');
-  const settings = { retryDelaySeconds: 0.02, ...(without ? { without } : {}) };
-  await startService(directory, ministackService(directory, { cloud: port, sagemaker: 1 }, settings));
-  return clientsOf(`http://127.0.0.1:${port}`);
-}
-
-function clientsOf(endpoint: string) {
-  const options = { endpoint, region, credentials: { accessKeyId: 'test', secretAccessKey: 'test' } };
-  return {
-    endpoint,
-    s3: new S3Client(options),
-    iam: new IAMClient(options),
-    sts: new STSClient(options),
-    sqs: new SQSClient(options),
-    logs: new CloudWatchLogsClient(options),
-    lambda: new LambdaClient(options),
-    events: new EventBridgeClient(options),
-    cloudwatch: new CloudWatchClient(options),
-    cloudformation: new CloudFormationClient(options),
-  };
-}
-
 function cloudOf(name: 'whole' | 'bare'): Clients {
   const cloud = clouds[name];
   if (!cloud) throw new Error(`the ${name} cloud did not start`);
   return cloud;
-}
-
-let count = 0;
-function unique(): string {
-  count += 1;
-  return `test-${count}`;
-}
-
-function policy(statement: object): string {
-  return JSON.stringify({ Version: '2012-10-17', Statement: [statement] });
-}
-
-function one(type: string, properties: object) {
-  return { Resources: { Only: { Type: type, Properties: properties } } };
-}
-
-async function deploys(cloud: Clients, template: object): Promise<boolean> {
-  return (await deployed(cloud, template)).status === 'CREATE_COMPLETE';
-}
-
-async function deployed(cloud: Clients, template: object): Promise<{ status: string; reason: string }> {
-  const name = unique();
-  const create = { StackName: name, TemplateBody: JSON.stringify(template), OnFailure: 'DO_NOTHING' as const };
-  try {
-    await cloud.cloudformation.send(new CreateStackCommand(create));
-  } catch (error) {
-    const refused = error instanceof CloudFormationServiceException && error.name === 'ValidationError';
-    if (!refused) throw error;
-    return { status: 'REFUSED', reason: error.message };
-  }
-  for (;;) {
-    const [stack] = (await cloud.cloudformation.send(new DescribeStacksCommand({ StackName: name }))).Stacks ?? [];
-    const status = stack?.StackStatus ?? '';
-    if (!status.endsWith('IN_PROGRESS')) return { status, reason: stack?.StackStatusReason ?? '' };
-    await pause();
-  }
-}
-
-async function failingFunction(cloud: Clients, properties: object = {}): Promise<string> {
-  const code = { ZipFile: "exports.handler = async () => { throw new Error('always'); };" };
-  const name = unique();
-  const role = `arn:aws:iam::${account}:role/any`;
-  const required = { FunctionName: name, Handler: 'index.handler', Runtime: 'nodejs24.x', Role: role, Code: code };
-  const stack = await deployed(cloud, one('AWS::Lambda::Function', { ...required, ...properties }));
-  if (stack.status !== 'CREATE_COMPLETE') throw new Error(`the function was not created: ${stack.reason}`);
-  return name;
-}
-
-async function queue(cloud: Clients, name: string): Promise<string> {
-  await cloud.sqs.send(new CreateQueueCommand({ QueueName: name }));
-  return `arn:aws:sqs:${region}:${account}:${name}`;
-}
-
-async function rule(
-  cloud: Clients,
-  pattern: object,
-  target: { Id: string; Arn: string; DeadLetterConfig?: { Arn: string } },
-): Promise<void> {
-  const name = unique();
-  await cloud.events.send(new PutRuleCommand({ Name: name, EventPattern: JSON.stringify(pattern) }));
-  await cloud.events.send(new PutTargetsCommand({ Rule: name, Targets: [target] }));
-}
-
-async function publish(cloud: Clients, source: string): Promise<void> {
-  const entry = { Source: source, DetailType: 'Test', Detail: '{}' };
-  await cloud.events.send(new PutEventsCommand({ Entries: [entry] }));
-}
-
-/** A message that arrives within two seconds: what the bare cloud never sends needs an end. */
-async function receive(cloud: Clients, name: string): Promise<Message | undefined> {
-  const QueueUrl = `${cloud.endpoint}/${account}/${name}`;
-  const request = { QueueUrl, MessageAttributeNames: ['All'], WaitTimeSeconds: 2 };
-  return (await cloud.sqs.send(new ReceiveMessageCommand(request))).Messages?.[0];
-}
-
-async function alarm(cloud: Clients, settings: object): Promise<string> {
-  const name = unique();
-  const metric = { Namespace: name, MetricName: 'M', Statistic: 'Sum' as const, Period: 60 };
-  const judged = { ...alarmProperties, ComparisonOperator: 'GreaterThanThreshold' as const };
-  await cloud.cloudwatch.send(new PutMetricAlarmCommand({ AlarmName: name, ...metric, ...judged, ...settings }));
-  return name;
-}
-
-async function put(cloud: Clients, namespace: string, project: string): Promise<void> {
-  const datum = { MetricName: 'M', Value: 5, Dimensions: [{ Name: 'Project', Value: project }] };
-  await cloud.cloudwatch.send(new PutMetricDataCommand({ Namespace: namespace, MetricData: [datum] }));
-}
-
-async function state(cloud: Clients, name: string): Promise<string | undefined> {
-  const found = await cloud.cloudwatch.send(new DescribeAlarmsCommand({ AlarmNames: [name] }));
-  return found.MetricAlarms?.[0]?.StateValue;
-}
-
-function pause(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 20));
 }

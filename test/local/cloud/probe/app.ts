@@ -155,6 +155,8 @@ caller.addToPolicy(
   }),
 );
 
+caller.addToPolicy(new iam.PolicyStatement({ actions: ['s3:PutObject'], resources: [bucket.arnForObjects('*')] }));
+
 const outputs = {
   Bucket: bucket.bucketName,
   Table: table.tableName,

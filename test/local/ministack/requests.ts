@@ -1,0 +1,161 @@
+/** What the tests of the additions ask of a cloud, one function a request. */
+import { rmSync } from 'node:fs';
+import {
+  CloudFormationClient,
+  CloudFormationServiceException,
+  CreateStackCommand,
+  DescribeStacksCommand,
+} from '@aws-sdk/client-cloudformation';
+import {
+  CloudWatchClient,
+  DescribeAlarmsCommand,
+  PutMetricAlarmCommand,
+  PutMetricDataCommand,
+} from '@aws-sdk/client-cloudwatch';
+import { CloudWatchLogsClient } from '@aws-sdk/client-cloudwatch-logs';
+import { EventBridgeClient, PutEventsCommand, PutRuleCommand, PutTargetsCommand } from '@aws-sdk/client-eventbridge';
+import { CreateRoleCommand, IAMClient, PutRolePolicyCommand } from '@aws-sdk/client-iam';
+import { LambdaClient } from '@aws-sdk/client-lambda';
+import { S3Client } from '@aws-sdk/client-s3';
+import { CreateQueueCommand, type Message, ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { AssumeRoleCommand, STSClient } from '@aws-sdk/client-sts';
+import { claimPort } from '../../../local/cloud/ports.ts';
+import { ministackService, startService } from '../../../local/cloud/services.ts';
+
+export const account = '000000000000';
+export const region = 'us-east-1';
+export const alarmProperties = { EvaluationPeriods: 1, Threshold: 1, ComparisonOperator: 'GreaterThanThreshold' };
+
+export type Clients = ReturnType<typeof clientsOf>;
+
+export async function start(directory: string, without?: string): Promise<Clients> {
+  rmSync(directory, { recursive: true, force: true });
+  const port = await claimPort(0, 'a test');
+  const settings = { retryDelaySeconds: 0.02, ...(without ? { without } : {}) };
+  await startService(directory, ministackService(directory, { cloud: port, sagemaker: 1 }, settings));
+  return clientsOf(`http://127.0.0.1:${port}`);
+}
+
+function clientsOf(endpoint: string) {
+  const options = { endpoint, region, credentials: { accessKeyId: 'test', secretAccessKey: 'test' } };
+  return {
+    endpoint,
+    s3: new S3Client(options),
+    iam: new IAMClient(options),
+    sts: new STSClient(options),
+    sqs: new SQSClient(options),
+    logs: new CloudWatchLogsClient(options),
+    lambda: new LambdaClient(options),
+    events: new EventBridgeClient(options),
+    cloudwatch: new CloudWatchClient(options),
+    cloudformation: new CloudFormationClient(options),
+  };
+}
+
+let count = 0;
+export function unique(): string {
+  count += 1;
+  return `test-${count}`;
+}
+
+export function policy(statement: object): string {
+  return JSON.stringify({ Version: '2012-10-17', Statement: [statement] });
+}
+
+export function one(type: string, properties: object) {
+  return { Resources: { Only: { Type: type, Properties: properties } } };
+}
+
+export async function deploys(cloud: Clients, template: object): Promise<boolean> {
+  return (await deployed(cloud, template)).status === 'CREATE_COMPLETE';
+}
+
+export async function deployed(cloud: Clients, template: object): Promise<{ status: string; reason: string }> {
+  const name = unique();
+  const create = { StackName: name, TemplateBody: JSON.stringify(template), OnFailure: 'DO_NOTHING' as const };
+  try {
+    await cloud.cloudformation.send(new CreateStackCommand(create));
+  } catch (error) {
+    const refused = error instanceof CloudFormationServiceException && error.name === 'ValidationError';
+    if (!refused) throw error;
+    return { status: 'REFUSED', reason: error.message };
+  }
+  for (;;) {
+    const [stack] = (await cloud.cloudformation.send(new DescribeStacksCommand({ StackName: name }))).Stacks ?? [];
+    const status = stack?.StackStatus ?? '';
+    if (!status.endsWith('IN_PROGRESS')) return { status, reason: stack?.StackStatusReason ?? '' };
+    await pause();
+  }
+}
+
+export async function failingFunction(cloud: Clients, properties: object = {}): Promise<string> {
+  const code = { ZipFile: "exports.handler = async () => { throw new Error('always'); };" };
+  const name = unique();
+  const role = `arn:aws:iam::${account}:role/any`;
+  const required = { FunctionName: name, Handler: 'index.handler', Runtime: 'nodejs24.x', Role: role, Code: code };
+  const stack = await deployed(cloud, one('AWS::Lambda::Function', { ...required, ...properties }));
+  if (stack.status !== 'CREATE_COMPLETE') throw new Error(`the function was not created: ${stack.reason}`);
+  return name;
+}
+
+export async function queue(cloud: Clients, name: string): Promise<string> {
+  await cloud.sqs.send(new CreateQueueCommand({ QueueName: name }));
+  return `arn:aws:sqs:${region}:${account}:${name}`;
+}
+
+export async function rule(
+  cloud: Clients,
+  pattern: object,
+  target: { Id: string; Arn: string; DeadLetterConfig?: { Arn: string } },
+): Promise<void> {
+  const name = unique();
+  await cloud.events.send(new PutRuleCommand({ Name: name, EventPattern: JSON.stringify(pattern) }));
+  await cloud.events.send(new PutTargetsCommand({ Rule: name, Targets: [target] }));
+}
+
+export async function publish(cloud: Clients, source: string): Promise<void> {
+  const entry = { Source: source, DetailType: 'Test', Detail: '{}' };
+  await cloud.events.send(new PutEventsCommand({ Entries: [entry] }));
+}
+
+/** A message that arrives within two seconds: what the bare cloud never sends needs an end. */
+export async function receive(cloud: Clients, name: string): Promise<Message | undefined> {
+  const QueueUrl = `${cloud.endpoint}/${account}/${name}`;
+  const request = { QueueUrl, MessageAttributeNames: ['All'], WaitTimeSeconds: 2 };
+  return (await cloud.sqs.send(new ReceiveMessageCommand(request))).Messages?.[0];
+}
+
+export async function alarm(cloud: Clients, settings: object): Promise<string> {
+  const name = unique();
+  const metric = { Namespace: name, MetricName: 'M', Statistic: 'Sum' as const, Period: 60 };
+  const judged = { ...alarmProperties, ComparisonOperator: 'GreaterThanThreshold' as const };
+  await cloud.cloudwatch.send(new PutMetricAlarmCommand({ AlarmName: name, ...metric, ...judged, ...settings }));
+  return name;
+}
+
+export async function put(cloud: Clients, namespace: string, project: string): Promise<void> {
+  const datum = { MetricName: 'M', Value: 5, Dimensions: [{ Name: 'Project', Value: project }] };
+  await cloud.cloudwatch.send(new PutMetricDataCommand({ Namespace: namespace, MetricData: [datum] }));
+}
+
+export async function state(cloud: Clients, name: string): Promise<string | undefined> {
+  const found = await cloud.cloudwatch.send(new DescribeAlarmsCommand({ AlarmNames: [name] }));
+  return found.MetricAlarms?.[0]?.StateValue;
+}
+
+export function pause(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 20));
+}
+/** Client options with the credentials of a new role that has this policy. */
+export async function optionsOfRole(cloud: Clients, document: string) {
+  const role = unique();
+  const principal = { AWS: `arn:aws:iam::${account}:root` };
+  const trust = policy({ Effect: 'Allow', Principal: principal, Action: 'sts:AssumeRole' });
+  await cloud.iam.send(new CreateRoleCommand({ RoleName: role, AssumeRolePolicyDocument: trust }));
+  await cloud.iam.send(new PutRolePolicyCommand({ RoleName: role, PolicyName: 'policy', PolicyDocument: document }));
+  const arn = `arn:aws:iam::${account}:role/${role}`;
+  const session = await cloud.sts.send(new AssumeRoleCommand({ RoleArn: arn, RoleSessionName: 'test' }));
+  const { AccessKeyId = '', SecretAccessKey = '', SessionToken = '' } = session.Credentials ?? {};
+  const credentials = { accessKeyId: AccessKeyId, secretAccessKey: SecretAccessKey, sessionToken: SessionToken };
+  return { endpoint: cloud.endpoint, region, credentials };
+}
