@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy
-import xgboost
-
 from common.container import JobError, cpu_count
 from common.encoder import Encoder
+
+import numpy
+import xgboost
 
 MODEL_FILE, ENCODER_FILE = "xgboost-model", "encoder.json"
 # Up to here one thread is as fast as several, and does not wait for a processor that something else uses.

@@ -14,10 +14,10 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from common.container import Terminated, deferred_termination, log, log_metric, write_atomically
+
 import xgboost
 from options import Options
-
-from common.container import Terminated, deferred_termination, log, log_metric, write_atomically
 
 CHECKPOINT_FILE = "xgboost-checkpoint"
 SEGMENT = 100

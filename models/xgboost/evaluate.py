@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from booster import XgboostModel
-
 from common.container import Container, run_job
 from common.evaluation import evaluate_job
 from common.project import load_project
+
+from booster import XgboostModel
 
 
 def evaluate(container: Container) -> None:

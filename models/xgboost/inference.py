@@ -6,11 +6,11 @@ import json
 import os
 from pathlib import Path
 
-import numpy
-from booster import XgboostModel
-
 from common.payload import CSV_TYPE, JSON_LINES_TYPES, BadRequest, RequestReader
 from common.project import load_project
+
+import numpy
+from booster import XgboostModel
 
 
 class Service:

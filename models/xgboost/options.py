@@ -17,6 +17,10 @@ BOOSTER_PARAMETERS = frozenset(
 )
 
 
+# XGBoost's own 0.3 stops early with fewer and worse trees.
+DEFAULT_ETA = 0.1
+
+
 @dataclass(frozen=True)
 class Options:
     """Settings of train.py that are not XGBoost's, with their defaults; `booster` holds XGBoost's."""
@@ -46,6 +50,8 @@ def read_options(hyperparameters: dict[str, str], project: Project) -> Options:
     """
     own: dict[str, float] = {}
     booster: dict[str, object] = {"seed": project.seed}
+    if "learning_rate" not in hyperparameters:
+        booster["eta"] = DEFAULT_ETA
     for name, text in hyperparameters.items():
         if name in _OWN:
             try:

@@ -9,13 +9,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy
-import pyarrow
-import xgboost
-from booster import ENCODER_FILE, MODEL_FILE, feature_types
-from boosting import Boosting
-from options import Options, read_options
-
 from common.container import (
     Container,
     JobError,
@@ -32,6 +25,13 @@ from common.encoder import Encoder
 from common.metrics import point_metrics
 from common.project import Project, load_project
 from common.split import held_out, validation
+
+import numpy
+import pyarrow
+import xgboost
+from booster import ENCODER_FILE, MODEL_FILE, feature_types
+from boosting import Boosting
+from options import Options, read_options
 
 MINIMUM_VALIDATION_ROWS = 50
 

@@ -8,10 +8,10 @@ import io
 import json
 import random
 
+from conftest import column, settings
+
 import pyarrow
 from pyarrow import parquet
-
-from conftest import column, settings
 
 COLUMNS = {
     "id": column("integer", "id"),

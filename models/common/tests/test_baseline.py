@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from common.baseline import MAXIMUM_VALUES, categorical_bins, numeric_bins
+
 import numpy
 import pyarrow
 import pytest
-
-from common.baseline import MAXIMUM_VALUES, categorical_bins, numeric_bins
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -7,10 +7,10 @@ import subprocess
 import sys
 import textwrap
 
-import pytest
-
 from common.container import Container, JobError
 from conftest import MODELS
+
+import pytest
 
 
 def configure(root, name, content):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 
-import pytest
-from samples import FORMATS, as_csv, project_settings, random_rows
-
 from common.container import JobError
 from common.dataset import read_dataset
 from common.project import parse_project
+
+import pytest
+from samples import FORMATS, as_csv, project_settings, random_rows
 
 
 def write(folder, *contents):

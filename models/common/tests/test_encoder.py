@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import random
 
-import numpy
-import pytest
-from samples import COLUMNS, FORMATS, as_csv, as_json_lines, project_settings, random_rows
-
 from common.container import JobError
 from common.dataset import read_dataset
 from common.encoder import MINIMUM_CATEGORY_ROWS, Encoder
 from common.payload import BadRequest, RequestReader
 from common.project import parse_project
+
+import numpy
+import pytest
+from samples import COLUMNS, FORMATS, as_csv, as_json_lines, project_settings, random_rows
 
 
 def read(tmp_path, rows, form="csv", **changes):
@@ -114,7 +114,7 @@ def test_time_parts_are_the_calendars(tmp_path, fitted):
 def test_one_class_is_refused_in_words(tmp_path):
     rows = [{**row, "late": True} for row in random_rows(30, 35)]
     table, project = read(tmp_path, rows)
-    with pytest.raises(JobError, match="got 1 classes of label 'late'.*expected two"):
+    with pytest.raises(JobError, match=r"got 1 classes of label 'late'.*expected two"):
         Encoder.fit(table, project)
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from common.metrics import bootstrap, point_metrics, weighted_metrics
+
 import numpy
 import pytest
-
-from common.metrics import bootstrap, point_metrics, weighted_metrics
 
 RANDOM = numpy.random.default_rng(3)
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import numpy
-import pytest
-from samples import FORMATS, as_csv, project_settings, random_rows
-
 from common.dataset import read_dataset
 from common.project import parse_project
 from common.split import held_out, validation
 from conftest import column
+
+import numpy
+import pytest
+from samples import FORMATS, as_csv, project_settings, random_rows
 
 
 def table_of(folder, project, *contents):

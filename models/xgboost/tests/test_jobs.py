@@ -12,10 +12,10 @@ import subprocess
 import sys
 import time
 
+from conftest import MODELS, column, settings
+
 import numpy
 import pytest
-
-from conftest import MODELS, column, settings
 
 COLUMNS = {
     "id": column("integer", "id"),
