@@ -26,13 +26,21 @@ def authorize(body: dict[str, Any]) -> tuple[int, dict]:
         return 200, {"allowed": False, "code": principal.code, "message": principal.message}
     caller = {"account": principal.account, "principalArn": principal.arn}
     service = action.partition(":")[0]
-    refused = enforce(key, action, service, get_region(), resource, body.get("context") or {})
+    refused = enforce(key, action, service, get_region(), resource, condition_keys(body.get("context") or {}))
     if refused is None:
         return 200, {"allowed": True, **caller}
     if isinstance(refused, AuthError):
         return 200, {"allowed": False, "code": refused.code, "message": refused.message, **caller}
     message = identity_denial_message(action, principal.arn, resource, explicit_deny=refused.decision == "Deny")
     return 200, {"allowed": False, "code": "AccessDeniedException", "message": message, **caller}
+
+
+def condition_keys(context: dict[str, Any]) -> dict[str, Any]:
+    """As the evaluator looks them up: names in lower case, and a single value by itself, not in a list."""
+    return {
+        name.lower(): values[0] if isinstance(values, list) and len(values) == 1 else values
+        for name, values in context.items()
+    }
 
 
 def signing_key(body: dict[str, Any]) -> tuple[int, dict]:
