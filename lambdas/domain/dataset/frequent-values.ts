@@ -1,5 +1,5 @@
 /**
- * The values that come most often, with counts: the mergeable summary of Misra and Gries
+ * The texts that come most often, with counts: the mergeable summary of Misra and Gries
  * (https://www.cs.utah.edu/~jeffp/papers/merge-summ.pdf). With at most CAPACITY different values the counts are exact.
  * With more, a count is too small by at most `undercount`, which is at most n / (CAPACITY + 1), 0.4 % of all values; a
  * value that comes more often than that is always there. The bound holds after any merges.
@@ -7,7 +7,7 @@
 export const CAPACITY = 256;
 
 export interface FrequentValues {
-  readonly counts: Map<string | number, number>;
+  readonly counts: Map<string, number>;
   /** How much the counts may be too small; 0: they are exact, and no value is left out. */
   undercount: number;
 }
@@ -15,13 +15,13 @@ export interface FrequentValues {
 export const noValues = (): FrequentValues => ({ counts: new Map(), undercount: 0 });
 
 /** Returns true when the value was counted here already. */
-export function countValue(values: FrequentValues, value: string | number): boolean {
+export function countValue(values: FrequentValues, value: string): boolean {
   const count = values.counts.get(value);
   if (count !== undefined) {
     values.counts.set(value, count + 1);
     return true;
   }
-  values.counts.set(typeof value === 'string' ? detached(value) : value, 1);
+  values.counts.set(detached(value), 1);
   // Twice the capacity: the costly step comes once in CAPACITY new values.
   if (values.counts.size > 2 * CAPACITY) prune(values);
   return false;
@@ -42,8 +42,11 @@ export function mergeFrequent(a: FrequentValues, b: FrequentValues): FrequentVal
 }
 
 /** Most frequent first; equal counts in the order of the values. */
-export function mostFrequent(values: FrequentValues, limit: number): { value: string | number; count: number }[] {
-  return [...values.counts]
+export function mostFrequent<T extends string | number>(
+  counts: ReadonlyMap<T, number>,
+  limit: number,
+): { value: T; count: number }[] {
+  return [...counts]
     .map(([value, count]) => ({ value, count }))
     .sort((a, b) => b.count - a.count || (a.value < b.value ? -1 : 1))
     .slice(0, limit);

@@ -3,7 +3,7 @@ import * as z from 'zod/mini';
 import { estimateDistinct } from './distinct-sketch.ts';
 import { type FrequentValues, mostFrequent, settled } from './frequent-values.ts';
 import type { ColumnProfile, NumericProfile, Profile } from './profile.ts';
-import { binCounts, quantiles, rankError } from './quantile-sketch.ts';
+import { binCounts, quantiles, rankError, rankedCounts, rankedValues } from './quantile-sketch.ts';
 
 const SHARES = [0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99] as const;
 const BINS = 20;
@@ -16,7 +16,7 @@ export interface ColumnSummary {
   readonly missing: number;
   /** Exact while there are few; else within 1.6 % (standard error). */
   readonly distinct: number;
-  /** Most frequent first; `undercount` is how much a count may be too small. */
+  /** Most frequent first, where they are kept; `undercount` is how much a count may be too small. */
   readonly frequent?: {
     readonly undercount: number;
     readonly values: readonly { readonly value: string | number; readonly count: number }[];
@@ -43,38 +43,46 @@ export function summarizeProfile(profile: Profile): { rows: number; columns: Col
 }
 
 function summarize(name: string, column: ColumnProfile): ColumnSummary {
-  const frequent = 'frequent' in column ? settled(column.frequent) : undefined;
-  const isCounted = frequent !== undefined && frequent.undercount === 0 && frequent.counts.size > 0;
+  const frequent = frequentOf(column);
   return {
     name,
     kind: column.kind,
     rows: column.count + column.missing,
     missing: column.missing,
-    distinct: isCounted ? frequent.counts.size : estimateDistinct(column.distinct),
-    ...(frequent && { frequent: summarizeFrequent(frequent) }),
+    distinct: frequent?.undercount === 0 ? frequent.counts.size : estimateDistinct(column.distinct),
+    ...(frequent && {
+      frequent: { undercount: frequent.undercount, values: mostFrequent(frequent.counts, SHOWN_VALUES) },
+    }),
     ...(column.kind === 'numeric' && column.count > 0 && { numbers: summarizeNumbers(column) }),
   };
 }
 
-function summarizeFrequent(frequent: FrequentValues): NonNullable<ColumnSummary['frequent']> {
-  return { undercount: frequent.undercount, values: mostFrequent(frequent, SHOWN_VALUES) };
+/** Undefined where none are kept: ids, text, personal data, and numbers with many different values. */
+function frequentOf(
+  column: ColumnProfile,
+): { counts: ReadonlyMap<string | number, number>; undercount: number } | undefined {
+  if (column.kind === 'categorical') return settled(column.frequent);
+  return column.kind === 'numeric' && 'counts' in column.values
+    ? { counts: column.values.counts, undercount: 0 }
+    : undefined;
 }
 
-function summarizeNumbers({ min, max, mean, squares, count, sketch }: NumericProfile): NumberSummary {
+function summarizeNumbers({ min, max, mean, squares, count, values }: NumericProfile): NumberSummary {
   const edges =
     max > min ? Array.from({ length: BINS - 1 }, (_, index) => min + (max / BINS - min / BINS) * (index + 1)) : [];
-  const values = quantiles(sketch, SHARES);
+  const ranked = 'counts' in values ? rankedCounts(values.counts) : rankedValues(values.sketch);
+  const found = quantiles(ranked, SHARES);
   return {
     min,
     max,
     mean,
     standardDeviation: Math.sqrt(squares / Math.max(1, count - 1)),
     quantiles: SHARES.flatMap((share, index) => {
-      const value = values[index];
+      const value = found[index];
       return value === undefined ? [] : [{ share, value }];
     }),
-    rankError: rankError(sketch),
-    histogram: { edges, counts: binCounts(sketch, edges) },
+    rankError: 'counts' in values ? 0 : rankError(values.sketch),
+    histogram: { edges, counts: binCounts(ranked, edges) },
   };
 }
 
@@ -84,9 +92,13 @@ export function encodeProfile(profile: Profile): string {
     name,
     ...column,
     distinct: Buffer.from(column.distinct).toString('base64'),
-    ...('frequent' in column && { frequent: encodeFrequent(column.frequent) }),
+    ...(column.kind === 'categorical' && { frequent: encodeFrequent(column.frequent) }),
     // JSON has no infinity: the extremes of no values.
-    ...(column.kind === 'numeric' && { min: orNull(column.min), max: orNull(column.max) }),
+    ...(column.kind === 'numeric' && {
+      min: orNull(column.min),
+      max: orNull(column.max),
+      values: 'counts' in column.values ? { counts: [...column.values.counts] } : column.values,
+    }),
   }));
   return JSON.stringify({ schemaVersion: 1, rows: profile.rows, columns });
 }
@@ -107,7 +119,7 @@ function encodeFrequent(frequent: FrequentValues) {
 const count = z.number().check(z.minimum(0));
 const encodedFrequent = z.object({
   counts: z.pipe(
-    z.array(z.tuple([z.union([z.string(), z.number()]), count])),
+    z.array(z.tuple([z.string(), count])),
     z.transform((counts) => new Map(counts)),
   ),
   undercount: count,
@@ -142,8 +154,12 @@ const encodedProfile = z.object({
         ),
         mean: z.number(),
         squares: z.number(),
-        sketch: z.object({ count, levels: z.array(z.array(z.number())), compactions: z.array(z.number()) }),
-        frequent: encodedFrequent,
+        values: z.union([
+          z.object({ counts: z.array(z.tuple([z.number(), count])).transform((counts) => new Map(counts)) }),
+          z.object({
+            sketch: z.object({ count, levels: z.array(z.array(z.number())), compactions: z.array(count) }),
+          }),
+        ]),
       }),
     ]),
   ),

@@ -13,7 +13,7 @@ import type { ColumnSettings } from '../../contract/settings.ts';
 import { addDistinct, type DistinctSketch, emptyDistinct, mergeDistinct } from './distinct-sketch.ts';
 import { countValue, type FrequentValues, mergeFrequent, noValues, settled } from './frequent-values.ts';
 import { Hash64 } from './hash.ts';
-import { addToSketch, emptySketch, mergeSketches, type QuantileSketch } from './quantile-sketch.ts';
+import { addRepeated, addToSketch, emptySketch, mergeSketches, type QuantileSketch } from './quantile-sketch.ts';
 import type { Value } from './values.ts';
 
 interface Counted {
@@ -38,8 +38,14 @@ export interface NumericProfile extends Counted {
   mean: number;
   /** Sum of squared distances from the mean. */
   squares: number;
-  sketch: QuantileSketch;
-  frequent: FrequentValues;
+  values: FewValues | ManyValues;
+}
+/** At most FEW different values: counts, quantiles and the histogram are exact. */
+export interface FewValues {
+  readonly counts: Map<number, number>;
+}
+export interface ManyValues {
+  readonly sketch: QuantileSketch;
 }
 export type ColumnProfile = OpaqueProfile | CategoricalProfile | NumericProfile;
 
@@ -62,8 +68,7 @@ export function emptyColumnProfile(settings: ColumnSettings): ColumnProfile {
     max: Number.NEGATIVE_INFINITY,
     mean: 0,
     squares: 0,
-    sketch: emptySketch(),
-    frequent: noValues(),
+    values: { counts: new Map() },
   };
 }
 
@@ -76,8 +81,6 @@ export function addToProfile(profile: ColumnProfile, value: Value | null): void 
   profile.count += 1;
   if (profile.kind === 'numeric' && typeof value === 'number') {
     addNumber(profile, value);
-    // A time names a moment, hardly ever two rows: its frequent values would be noise.
-    if (profile.isTime || !countValue(profile.frequent, value)) addNumberTo(profile.distinct, value);
     return;
   }
   const text = typeof value === 'string' ? value : String(value);
@@ -103,6 +106,8 @@ export function mergeProfiles(a: Profile, b: Profile): Profile {
   return { rows: a.rows + b.rows, columns };
 }
 
+const FEW = 256;
+
 const hash = new Hash64();
 
 function addTextTo(distinct: DistinctSketch, text: string): void {
@@ -126,7 +131,33 @@ function addNumber(profile: NumericProfile, value: number): void {
   const distance = value - profile.mean;
   profile.mean += distance / profile.count;
   profile.squares += distance * (value - profile.mean);
-  addToSketch(profile.sketch, value);
+  if ('sketch' in profile.values) {
+    addToSketch(profile.values.sketch, value);
+    addNumberTo(profile.distinct, value);
+    return;
+  }
+  const { counts } = profile.values;
+  const count = counts.get(value);
+  counts.set(value, (count ?? 0) + 1);
+  if (count !== undefined) return;
+  addNumberTo(profile.distinct, value);
+  if (counts.size > FEW) profile.values = { sketch: sketchOf(counts) };
+}
+
+function sketchOf(counts: ReadonlyMap<number, number>): QuantileSketch {
+  const sketch = emptySketch();
+  for (const [value, count] of counts) addRepeated(sketch, value, count);
+  return sketch;
+}
+
+function mergeValues(a: FewValues | ManyValues, b: FewValues | ManyValues): FewValues | ManyValues {
+  if ('counts' in a && 'counts' in b) {
+    const counts = new Map(a.counts);
+    for (const [value, count] of b.counts) counts.set(value, (counts.get(value) ?? 0) + count);
+    return counts.size > FEW ? { sketch: sketchOf(counts) } : { counts };
+  }
+  const [one, other] = [a, b].map((values) => ('sketch' in values ? values.sketch : sketchOf(values.counts)));
+  return { sketch: mergeSketches(one ?? emptySketch(), other ?? emptySketch()) };
 }
 
 function mergeColumns(name: string, a: ColumnProfile, b: ColumnProfile): ColumnProfile {
@@ -143,8 +174,7 @@ function mergeColumns(name: string, a: ColumnProfile, b: ColumnProfile): ColumnP
       min: Math.min(a.min, b.min),
       max: Math.max(a.max, b.max),
       ...mergeMoments(a, b),
-      sketch: mergeSketches(a.sketch, b.sketch),
-      frequent: mergeFrequent(settled(a.frequent), settled(b.frequent)),
+      values: mergeValues(a.values, b.values),
     };
   }
   if (a.kind === 'categorical' && b.kind === 'categorical') {

@@ -96,6 +96,7 @@ function spaced(text: string, number: number): number | undefined {
   return text.charCodeAt(0) <= SPACE && !decimal.test(text.trim()) ? undefined : number;
 }
 
+const ZERO = 48;
 const NINE = 57;
 const SPACE = 32;
 
@@ -104,6 +105,32 @@ const timestamp =
 
 /** Milliseconds since 1970 in UTC; a time without an offset is UTC, finer digits are cut. */
 function readTimestamp(text: string): number | undefined {
+  return readCanonicalTimestamp(text) ?? readAnyTimestamp(text);
+}
+
+/** `2013-01-31T05:00:00Z` without the pattern, in a tenth of its time; undefined for any other form. */
+function readCanonicalTimestamp(text: string): number | undefined {
+  if (text.length !== 20 || text[10] !== 'T' || text[13] !== ':' || text[16] !== ':' || text[19] !== 'Z')
+    return undefined;
+  if (text[4] !== '-' || text[7] !== '-') return undefined;
+  const year = twoDigits(text, 0) * 100 + twoDigits(text, 2);
+  const [month, day] = [twoDigits(text, 5), twoDigits(text, 8)];
+  const [hour, minute, second] = [twoDigits(text, 11), twoDigits(text, 14), twoDigits(text, 17)];
+  // Days that not every month has, and years that Date.UTC takes for others, go the long way; so does what is no digit.
+  const isPlain = year >= 100 && month >= 1 && month <= 12 && day >= 1 && day <= 28;
+  return isPlain && hour <= 23 && minute <= 59 && second <= 59
+    ? Date.UTC(year, month - 1, day, hour, minute, second)
+    : undefined;
+}
+
+/** NaN where there is something else. */
+function twoDigits(text: string, at: number): number {
+  const tens = text.charCodeAt(at) - ZERO;
+  const ones = text.charCodeAt(at + 1) - ZERO;
+  return tens >= 0 && tens <= 9 && ones >= 0 && ones <= 9 ? tens * 10 + ones : Number.NaN;
+}
+
+function readAnyTimestamp(text: string): number | undefined {
   const match = timestamp.exec(text.trim());
   if (!match) return undefined;
   const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = match
