@@ -126,7 +126,12 @@ export class ServingProcess {
       const running = runContainer({
         argv: this.options.argv,
         root: this.options.root,
-        environment: { ...this.options.environment, SAGEMAKER_BIND_TO_PORT: String(port) },
+        environment: {
+          // In a container a server listens on every address; a process of this machine must not.
+          FLYWHEEL_BIND_HOST: '127.0.0.1',
+          ...this.options.environment,
+          SAGEMAKER_BIND_TO_PORT: String(port),
+        },
         onLine: this.options.onLine,
         signal: AbortSignal.any([signal, start.signal]),
         stopTimeoutMs: this.options.stopTimeoutMs ?? 30_000,

@@ -229,6 +229,19 @@ function shortenHealthCheck(config: string): void {
   });
 }
 
+test("the project's own model server runs a model's inference.py, on loopback only", async () => {
+  const inference = `
+import os
+def model_fn(model_dir):
+    return open(os.path.join(model_dir, "name.txt")).read()
+def transform_fn(model, data, content_type, accept):
+    return f"{model} {data.decode()} {os.environ['FLYWHEEL_BIND_HOST']}", "text/csv"
+`;
+  await session.configure('project', { 'code/inference.py': inference }, {}, 'registry/sagemaker-xgboost:3.2-0');
+  await session.createEndpoint('project');
+  expect((await session.invoke('project', '1,2')).text).toBe('project 1,2 127.0.0.1');
+});
+
 describe('what is not implemented', () => {
   test.each([
     ['AsyncInferenceConfig', { AsyncInferenceConfig: { OutputConfig: { S3OutputPath: 's3://captured/out' } } }],

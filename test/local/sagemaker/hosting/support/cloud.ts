@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createWriteStream, mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { createServer } from 'node:net';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { CloudWatchClient } from '@aws-sdk/client-cloudwatch';
 import { CloudWatchLogsClient } from '@aws-sdk/client-cloudwatch-logs';
@@ -92,7 +92,10 @@ export class TestCloud {
   async putModel(name: string, files: Record<string, string> = {}): Promise<string> {
     const folder = join(this.folder, 'models', name);
     mkdirSync(folder, { recursive: true });
-    for (const [file, text] of Object.entries({ 'name.txt': name, ...files })) writeFileSync(join(folder, file), text);
+    for (const [file, text] of Object.entries({ 'name.txt': name, ...files })) {
+      mkdirSync(dirname(join(folder, file)), { recursive: true });
+      writeFileSync(join(folder, file), text);
+    }
     const archive = execFileSync('tar', ['-czf', '-', '-C', folder, ...readdirSync(folder)]);
     await this.s3.send(new PutObjectCommand({ Bucket: 'models', Key: `${name}/model.tar.gz`, Body: archive }));
     return `s3://models/${name}/model.tar.gz`;
@@ -181,11 +184,13 @@ export class TestServer {
     const directory = join(cloud.folder, state);
     mkdirSync(directory, { recursive: true });
     const imagesFile = join(directory, 'images.json');
-    const serve = resolve('test/local/sagemaker/hosting/support/serve.py');
-    writeFileSync(
-      imagesFile,
-      JSON.stringify([{ pattern: 'test-server:', python: join(venv, 'bin/python'), serve: ['{python}', serve] }]),
-    );
+    const python = join(venv, 'bin/python');
+    const entry = (pattern: string, serve: string) => ({ pattern, python, serve: ['{python}', resolve(serve)] });
+    const images = [
+      entry('test-server:', 'test/local/sagemaker/hosting/support/serve.py'),
+      entry('sagemaker-xgboost:', 'models/common/serve.py'),
+    ];
+    writeFileSync(imagesFile, JSON.stringify(images));
     keepProcessesIn(join(directory, 'processes'));
     const problems: string[] = [];
     const core: Core = {

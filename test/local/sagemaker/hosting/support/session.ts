@@ -52,9 +52,10 @@ export class Session {
     name: string,
     files: Record<string, string> = {},
     variant: Partial<ProductionVariant> = {},
+    Image = image,
   ): Promise<string> {
     const ModelDataUrl = await this.cloud.putModel(name, files);
-    const PrimaryContainer = { Image: image, ModelDataUrl, Environment: { MODEL_SETTING: `of ${name}` } };
+    const PrimaryContainer = { Image, ModelDataUrl, Environment: { MODEL_SETTING: `of ${name}` } };
     await this.sagemaker.send(new CreateModelCommand({ ModelName: name, PrimaryContainer, ExecutionRoleArn: roleArn }));
     const ProductionVariants = [
       {
