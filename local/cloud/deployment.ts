@@ -19,7 +19,7 @@ export interface DeployOptions {
 }
 
 const outputsFile = z.record(z.string(), z.record(z.string(), z.string()));
-export type StackOutputs = z.infer<typeof outputsFile>;
+type StackOutputs = z.infer<typeof outputsFile>;
 
 /**
  * Deploys stacks of a CDK app to a laptop cloud with the real CDK CLI; returns each stack's outputs.

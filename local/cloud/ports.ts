@@ -41,7 +41,7 @@ function listenOnce(wanted: number): Promise<number | 'in use'> {
 }
 
 /** `process 4711 (python …)` for the process that listens on a port, as far as this user may see it. */
-export function processListeningOn(port: number): string | undefined {
+function processListeningOn(port: number): string | undefined {
   const pid = process.platform === 'linux' ? pidFromProc(port) : pidFromLsof(port);
   return pid === undefined ? undefined : `process ${pid} (${commandOf(pid) ?? 'command unknown'})`;
 }

@@ -27,7 +27,7 @@ const stopLimitMs = 15_000;
 // Servers, functions and containers see these variables of the user's shell and no others.
 const inherited = ['PATH', 'HOME', 'LANG', 'TMPDIR', 'TZ', 'LD_LIBRARY_PATH', 'CUDA_VISIBLE_DEVICES'];
 
-export interface MinistackSettings {
+interface MinistackSettings {
   /** Seconds before the first retry of an asynchronous function call. */
   readonly retryDelaySeconds: number;
   /** Additions to leave out, 'all' or names: a test sees whether MiniStack has caught up. */
@@ -130,7 +130,7 @@ export function lastLines(directory: string, name: ServiceName, count: number): 
   return text.trimEnd().split('\n').slice(-count);
 }
 
-export function logFile(directory: string, name: ServiceName): string {
+function logFile(directory: string, name: ServiceName): string {
   return join(directory, `${name}.log`);
 }
 
