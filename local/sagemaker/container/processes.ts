@@ -47,7 +47,7 @@ export function removeProcess(pid: number): void {
 }
 
 /** Kills every running process group at once; for the moment the server exits. */
-export function endAllProcesses(): void {
+function endAllProcesses(): void {
   for (const pid of running) {
     signalGroup(pid, 'SIGKILL');
     removeProcess(pid);

@@ -24,7 +24,7 @@ const deployedVariant = z.object({
 export type DeployedVariant = z.infer<typeof deployedVariant>;
 
 /** An endpoint config as one fleet runs it. */
-export const fleetConfig = z.object({
+const fleetConfig = z.object({
   configName: z.string(),
   variants: z.array(deployedVariant).min(1),
   capture: dataCaptureConfig.optional(),
@@ -47,7 +47,7 @@ const pendingDeployment = z.object({
 });
 export type PendingDeployment = z.infer<typeof pendingDeployment>;
 
-export const endpointStatus = z.enum(['Creating', 'InService', 'Updating', 'RollingBack', 'Failed', 'Deleting']);
+const endpointStatus = z.enum(['Creating', 'InService', 'Updating', 'RollingBack', 'Failed', 'Deleting']);
 export type EndpointStatus = z.infer<typeof endpointStatus>;
 
 /** An endpoint as it is stored. The members that List operations filter and sort by have the API's names. */

@@ -48,7 +48,7 @@ export async function removeFolder(folder: string): Promise<void> {
   await rm(folder, { recursive: true, force: true });
 }
 
-export function parseS3Uri(uri: string): { bucket: string; key: string } {
+function parseS3Uri(uri: string): { bucket: string; key: string } {
   const match = /^s3:\/\/([^/]+)\/?(.*)$/s.exec(uri);
   if (!match) throw new ModelFilesError(`Expected an S3 URI such as s3://bucket/key, got '${uri}'`);
   return { bucket: match[1] ?? '', key: match[2] ?? '' };

@@ -21,7 +21,7 @@ export const containerDefinition = z.looseObject({
   Mode: z.string().optional(),
   ModelPackageName: z.string().optional(),
 });
-export type ContainerDefinition = z.infer<typeof containerDefinition>;
+type ContainerDefinition = z.infer<typeof containerDefinition>;
 
 /** A model as it is stored: the members of its CreateModel request. */
 export const modelRecord = z.looseObject({

@@ -35,7 +35,7 @@ export class InvocationTimeoutError extends Error {
 }
 
 /** The container closed the connection, or sent what is not HTTP. */
-export class BrokenAnswerError extends Error {
+class BrokenAnswerError extends Error {
   override readonly name = 'BrokenAnswerError';
 }
 
