@@ -27,7 +27,14 @@ export const bundling = {
   platform: 'node',
   target: 'node24',
   mainFields: ['module', 'main'],
-  alias: { '@aws-sdk/credential-provider-node': join(repositoryRoot, 'lambdas/runtime/environment-credentials.ts') },
+  // Parts of packages that no function reaches; docs/decisions/0004-bundle-size.md has the bytes of each.
+  alias: {
+    '@aws-sdk/credential-provider-node': standIn('environment-credentials'),
+    '@aws-sdk/endpoint-cache': standIn('no-endpoint-discovery'),
+    '@smithy/core/event-streams': standIn('no-event-streams'),
+    // Its Brotli and gzip stay in, used or not; the other codecs are Node's (lambdas/domain/dataset/parquet-codecs.ts).
+    'hyparquet-compressors': 'hyparquet-compressors/src/lz4.js',
+  },
   plugins: [dropUnusedSchemas],
   logLevel: 'warning',
 } satisfies BuildOptions;
@@ -47,12 +54,12 @@ export interface BundledCode {
 
 /** @throws naming every function of the contract that has no handler */
 export async function bundleHandlers(): Promise<BundledCode> {
-  const all = functionNames();
-  const missing = all.filter((name) => !existsSync(handlerFile(name)));
-  if (missing.length > 0) console.error(`lambdas/handlers has no ${missing.map((name) => `${name}.ts`).join(', ')}`);
-  const names = all.filter(
-    (name) => !missing.includes(name) && !(process.env.FLYWHEEL_SKIP ?? '').split(',').includes(name),
-  );
+  const names = functionNames();
+  const missing = names.filter((name) => !existsSync(handlerFile(name)));
+  if (missing.length > 0)
+    throw new Error(
+      `got no ${missing.map((name) => `lambdas/handlers/${name}.ts`).join(', ')}, expected a handler for each function of lambdas/contract/env.ts`,
+    );
   const { outputFiles, metafile } = await build({
     ...bundling,
     entryPoints: names.map((name) => ({ in: handlerFile(name), out: `${name}/index` })),
@@ -98,6 +105,10 @@ export async function writeBundles(code: BundledCode, environment: Environment):
 /** Every function of the contract, in its order. */
 export function functionNames(): FunctionName[] {
   return Object.keys(environments).filter((name): name is FunctionName => name in environments);
+}
+
+function standIn(name: string): string {
+  return join(repositoryRoot, 'lambdas/runtime', `${name}.ts`);
 }
 
 const handlerFile = (name: FunctionName): string => join(repositoryRoot, 'lambdas/handlers', `${name}.ts`);
