@@ -8,6 +8,7 @@ from importlib import import_module
 
 ADDITIONS = (
     "secure_transport",
+    "source_account",
     "denials",
     "key_permissions",
     "bucket_settings",

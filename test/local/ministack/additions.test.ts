@@ -6,6 +6,7 @@ import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { ListMetricsCommand } from '@aws-sdk/client-cloudwatch';
 import { CreateLogGroupCommand, CreateLogStreamCommand, PutLogEventsCommand } from '@aws-sdk/client-cloudwatch-logs';
+import { CreateRoleCommand } from '@aws-sdk/client-iam';
 import {
   AddPermissionCommand,
   GetFunctionConfigurationCommand,
@@ -22,6 +23,7 @@ import {
   S3Client,
 } from '@aws-sdk/client-s3';
 import { PurgeQueueCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { AssumeRoleCommand } from '@aws-sdk/client-sts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { stopService } from '../../../local/cloud/services.ts';
 import {
@@ -63,6 +65,7 @@ afterAll(async () => {
 /** Name of the addition, what holds with it, and the question. */
 const claims: readonly [addition: string, claim: string, holds: (cloud: Clients) => Promise<boolean>][] = [
   ['secure_transport', 'a TLS-only bucket lets a role in', tlsOnlyBucketLetsIn],
+  ['source_account', 'a role that trusts a service of its own account lets it in', serviceAssumesRole],
   ['denials', 'a denial names the resource', denialNamesResource],
   ['key_permissions', 'an encrypted bucket needs a permission for its key', keyNeedsPermission],
   ['bucket_settings', 'a template gives a bucket its key', templateSetsEncryption],
@@ -112,6 +115,19 @@ async function tlsOnlyBucketLetsIn(cloud: Clients): Promise<boolean> {
   const allow = { Effect: 'Allow', Action: 's3:PutObject', Resource: everything };
   const asRole = new S3Client(await optionsOfRole(cloud, policy(allow)));
   return asRole.send(new PutObjectCommand({ Bucket: bucket, Key: 'k', Body: 'x' })).then(
+    () => true,
+    () => false,
+  );
+}
+
+async function serviceAssumesRole(cloud: Clients): Promise<boolean> {
+  const RoleName = unique();
+  const principal = { Service: 'sagemaker.amazonaws.com' };
+  const condition = { StringEquals: { 'aws:SourceAccount': account } };
+  const trust = policy({ Effect: 'Allow', Principal: principal, Action: 'sts:AssumeRole', Condition: condition });
+  await cloud.iam.send(new CreateRoleCommand({ RoleName, AssumeRolePolicyDocument: trust }));
+  const arn = `arn:aws:iam::${account}:role/${RoleName}`;
+  return cloud.sts.send(new AssumeRoleCommand({ RoleArn: arn, RoleSessionName: 'test' })).then(
     () => true,
     () => false,
   );
