@@ -1,7 +1,7 @@
 """`aws:SourceAccount` for roles that a service assumes.
 
-MiniStack stands in for a service principal with the account's root user, without the condition key that a service brings
-along, so a trust policy that guards against a confused deputy lets nobody in.
+MiniStack stands in for a service principal with the account's root user, without the condition key that a service
+brings along, so a trust policy that guards against a confused deputy lets nobody in.
 """
 
 from typing import Any
