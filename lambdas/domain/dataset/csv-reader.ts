@@ -37,6 +37,7 @@ export class CsvReader implements TextReader {
   }
 
   push(text: string): void {
+    if (!this.#rows && /^\s*[[{]/.test(text)) throw looksLikeJson();
     withTellableLength(() => this.#splitter.push(text));
   }
 
@@ -78,6 +79,7 @@ class CsvRows {
 
 /** Columns that are missing, unexpected or there twice are logged; rows are checked by the columns that are there. */
 function readHeader(header: readonly string[], line: number, columns: Columns, maximumIds: number): CsvRows {
+  if (header.some((name) => /\r(?!\n)/.test(name))) throw carriageReturns();
   if (!header.some((name) => Object.hasOwn(columns, name))) throw notAHeader(header, line, columns);
   const rows = new CsvRows(
     columnChecks(columns).filter(({ name }) => header.includes(name)),
@@ -118,21 +120,23 @@ function notAHeader(header: readonly string[], line: number, columns: Columns): 
       'write the file with commas between fields and upload it again',
     );
   }
-  if (text.includes('\r')) {
-    return new Refusal(
-      'line-ends',
-      'lines end with a carriage return alone, expected a line feed',
-      'convert the line ends, for example with `mac2unix FILE`, and upload it again',
-    );
-  }
-  if (/^\s*[[{]/.test(text)) {
-    return new Refusal(
-      'wrong-format',
-      'the file looks like JSON, expected CSV with a header',
-      "upload CSV, or set data.format to 'jsonl' and upload one JSON object a line",
-    );
-  }
   return noHeader(line, columns);
+}
+
+function carriageReturns(): Refusal {
+  return new Refusal(
+    'line-ends',
+    'lines end with a carriage return alone, expected a line feed',
+    'convert the line ends, for example with `mac2unix FILE`, and upload it again',
+  );
+}
+
+function looksLikeJson(): Refusal {
+  return new Refusal(
+    'wrong-format',
+    'the file looks like JSON, expected CSV with a header',
+    "upload CSV, or set data.format to 'jsonl' and upload one JSON object a line",
+  );
 }
 
 const separators: Readonly<Record<string, string>> = { ';': 'semicolons', '\t': 'tabs', '|': 'vertical bars' };

@@ -12,9 +12,9 @@ import { JsonLinesReader } from './json-lines-reader.ts';
 import { readParquet } from './parquet-reader.ts';
 import type { Profile } from './profile.ts';
 import { Refusal, type RejectionReport } from './report.ts';
-import type { RowPass } from './row-pass.ts';
+import { RowPass } from './row-pass.ts';
 import { type ByteSource, gunzipped, HashedBytes, HEAD_BYTES, isGzip, isParquet, recognize } from './source.ts';
-import { TextBlocks } from './text-blocks.ts';
+import { TextBlocks, type TextReader } from './text-blocks.ts';
 
 /** The part of a project's data settings that the pass needs. */
 export interface UploadSettings {
@@ -67,14 +67,14 @@ export async function inspectUpload(
   options: InspectOptions = {},
 ): Promise<Inspection> {
   const bytes = new HashedBytes(await source.read());
-  const progress: Progress = { pass: undefined };
-  const refusal = await refusalOf(() => readRows(source, bytes, settings, options.maximumIds ?? MAXIMUM_IDS, progress));
+  const read = await readRows(source, bytes, settings, options.maximumIds ?? MAXIMUM_IDS).catch(asRefusal);
   await bytes.drain();
   const stored = { sha256: bytes.sha256(), bytes: bytes.bytes };
-  const { pass } = progress;
-  const rejection = refusal ?? judge(pass, settings);
-  if (rejection || !pass)
+  const rejection = read instanceof Refusal ? read : judge(read, settings);
+  const pass = read instanceof RowPass ? read : undefined;
+  if (rejection || !pass) {
     return { outcome: 'rejected', ...stored, report: report(rejection ?? empty(), pass, settings) };
+  }
   return {
     outcome: 'accepted',
     ...stored,
@@ -86,44 +86,47 @@ export async function inspectUpload(
   };
 }
 
-/** What was read before a refusal belongs into its report. */
-interface Progress {
-  pass: RowPass | undefined;
+function asRefusal(error: unknown): Refusal {
+  if (error instanceof Refusal) return error;
+  throw error;
 }
 
-async function refusalOf(work: () => Promise<void>): Promise<Refusal | undefined> {
-  try {
-    await work();
-    return undefined;
-  } catch (error) {
-    if (error instanceof Refusal) return error;
-    throw error;
-  }
-}
-
+/** Undefined for a file without a line. */
 async function readRows(
   source: ByteSource,
   bytes: HashedBytes,
   { format, columns }: UploadSettings,
   maximumIds: number,
-  progress: Progress,
-): Promise<void> {
+): Promise<RowPass | undefined> {
   const head = await bytes.head(HEAD_BYTES);
   if (head.length === 0) throw empty();
   checkFormat(head, format);
   if (format === 'parquet') {
     await bytes.drain();
-    progress.pass = await readParquet(source, columns, maximumIds);
-    return;
+    return readParquet(source, columns, maximumIds);
   }
   const reader = format === 'csv' ? new CsvReader(columns, maximumIds) : new JsonLinesReader(columns, maximumIds);
+  await readText(isGzip(head) ? gunzipped(bytes) : bytes, reader);
+  return reader.pass;
+}
+
+/**
+ * Content is read to its end though its text was refused: a gzip file that is damaged is refused as such, wherever its
+ * bytes were parted.
+ */
+async function readText(content: AsyncIterable<Uint8Array>, reader: TextReader): Promise<void> {
   const blocks = new TextBlocks(reader);
-  try {
-    for await (const chunk of isGzip(head) ? gunzipped(bytes) : bytes) blocks.push(chunk);
-    blocks.end();
-  } finally {
-    progress.pass = reader.pass;
-  }
+  let refusal: Refusal | undefined;
+  const attempt = (read: () => void) => {
+    try {
+      if (!refusal) read();
+    } catch (error) {
+      refusal = asRefusal(error);
+    }
+  };
+  for await (const chunk of content) attempt(() => blocks.push(chunk));
+  attempt(() => blocks.end());
+  if (refusal) throw refusal;
 }
 
 function checkFormat(head: Buffer, format: UploadSettings['format']): void {

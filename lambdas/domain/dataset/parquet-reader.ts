@@ -1,8 +1,8 @@
 /** Rows of a Parquet file, one row group at a time: memory is that of the largest row group's columns. */
 import { type FileMetaData, parquetMetadataAsync, parquetScan, parquetSchema } from 'hyparquet';
-import { compressors } from 'hyparquet-compressors';
 import { type Columns, columnChecks } from './columns.ts';
 import { checkNames } from './csv-reader.ts';
+import { compressors } from './parquet-codecs.ts';
 import { Refusal } from './report.ts';
 import { RowPass } from './row-pass.ts';
 import type { ByteSource } from './source.ts';

@@ -155,7 +155,12 @@ const encodedProfile = z.object({
         mean: z.number(),
         squares: z.number(),
         values: z.union([
-          z.object({ counts: z.array(z.tuple([z.number(), count])).transform((counts) => new Map(counts)) }),
+          z.object({
+            counts: z.pipe(
+              z.array(z.tuple([z.number(), count])),
+              z.transform((counts) => new Map(counts)),
+            ),
+          }),
           z.object({
             sketch: z.object({ count, levels: z.array(z.array(z.number())), compactions: z.array(count) }),
           }),
