@@ -11,7 +11,7 @@ import { environments, type FunctionName } from '../lambdas/contract/env.ts';
 import type { EnvironmentSettings, ProjectSettings } from '../lambdas/contract/settings.ts';
 import { makeCodeArchive } from './code-archive.ts';
 import type { Environment } from './config/index.ts';
-import { dropUnusedSchemas } from './unused-schemas.ts';
+import { smallerSdk } from './smaller-sdk.ts';
 
 export const repositoryRoot = fileURLToPath(new URL('..', import.meta.url));
 
@@ -35,7 +35,7 @@ export const bundling = {
     // Its Brotli and gzip stay in, used or not; the other codecs are Node's (lambdas/domain/dataset/parquet-codecs.ts).
     'hyparquet-compressors': 'hyparquet-compressors/src/lz4.js',
   },
-  plugins: [dropUnusedSchemas],
+  plugins: [smallerSdk],
   logLevel: 'warning',
 } satisfies BuildOptions;
 

@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url';
 import { type BuildOptions, build } from 'esbuild';
 import { afterAll, expect, test } from 'vitest';
 import { bundling, repositoryRoot } from '../../lib/bundle.ts';
-import { dropUnusedSchemas, withLiteralKeys } from '../../lib/unused-schemas.ts';
+import { smallerSdk, withLiteralKeys } from '../../lib/smaller-sdk.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'flywheel-schemas-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -26,7 +26,7 @@ test('a bundle of one command has the schemas of that command and of no other', 
   const used = 'PutObjectRequest';
   const unused = 'RestoreObjectRequest';
   const everything = await bundled(handler, { plugins: [] });
-  expect(everything, 'what the SDK writes has changed: is lib/unused-schemas.ts still needed?').toContain(unused);
+  expect(everything, 'what the SDK writes has changed: is lib/smaller-sdk.ts still needed?').toContain(unused);
   const code = await bundled(handler, {});
   expect(code).toContain(used);
   expect(code).not.toContain(unused);
@@ -39,7 +39,7 @@ test.each(['client-s3', 'client-dynamodb', 'client-sagemaker-runtime'])(
     const before = await schemasOf(`${client}-before.mjs`, await bundled(everything, { minify: false, plugins: [] }));
     const after = await schemasOf(
       `${client}-after.mjs`,
-      await bundled(everything, { minify: false, plugins: [dropUnusedSchemas] }),
+      await bundled(everything, { minify: false, plugins: [smallerSdk] }),
     );
     expect(before.length).toBeGreaterThan(5);
     expect(after).toEqual(before);
