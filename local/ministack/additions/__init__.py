@@ -11,6 +11,7 @@ ADDITIONS = (
     "source_account",
     "denials",
     "key_permissions",
+    "alarm_permissions",
     "bucket_settings",
     "function_settings",
     "warm_functions",

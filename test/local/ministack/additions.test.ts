@@ -4,7 +4,7 @@
  */
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { ListMetricsCommand } from '@aws-sdk/client-cloudwatch';
+import { CloudWatchClient, DescribeAlarmsCommand, ListMetricsCommand } from '@aws-sdk/client-cloudwatch';
 import { CreateLogGroupCommand, CreateLogStreamCommand, PutLogEventsCommand } from '@aws-sdk/client-cloudwatch-logs';
 import { CreateRoleCommand } from '@aws-sdk/client-iam';
 import {
@@ -68,6 +68,7 @@ const claims: readonly [addition: string, claim: string, holds: (cloud: Clients)
   ['source_account', 'a role that trusts a service of its own account lets it in', serviceAssumesRole],
   ['denials', 'a denial names the resource', denialNamesResource],
   ['key_permissions', 'an encrypted bucket needs a permission for its key', keyNeedsPermission],
+  ['alarm_permissions', 'a role may read the one alarm that its policy names', namedAlarmIsRead],
   ['bucket_settings', 'a template gives a bucket its key', templateSetsEncryption],
   ['function_settings', 'a template gives a function its dead-letter queue and concurrency', templateSetsFunction],
   ['warm_functions', 'a function starts with its deployment, before its first event', functionStarts],
@@ -144,6 +145,22 @@ async function denialNamesResource(cloud: Clients): Promise<boolean> {
     (error: Error) => error.message,
   );
   return message.includes(`is not authorized to perform: sqs:PurgeQueue on resource: ${arn} because`);
+}
+
+async function namedAlarmIsRead(cloud: Clients): Promise<boolean> {
+  const name = unique();
+  const allow = {
+    Effect: 'Allow',
+    Action: 'cloudwatch:DescribeAlarms',
+    Resource: `arn:aws:cloudwatch:${region}:${account}:alarm:${name}`,
+  };
+  const asRole = new CloudWatchClient(await optionsOfRole(cloud, policy(allow)));
+  const mayRead = (alarm: string) =>
+    asRole.send(new DescribeAlarmsCommand({ AlarmNames: [alarm] })).then(
+      () => true,
+      () => false,
+    );
+  return (await mayRead(name)) && !(await mayRead(`${name}-other`));
 }
 
 async function keyNeedsPermission(cloud: Clients): Promise<boolean> {
