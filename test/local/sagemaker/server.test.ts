@@ -1,0 +1,174 @@
+import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+import { CreateTrainingJobCommand, DescribeTrainingJobCommand, type SageMakerClient } from '@aws-sdk/client-sagemaker';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { clientOf, eventually, Session, serverOptions } from './jobs/support/session.ts';
+
+let session: Session;
+
+beforeAll(async () => {
+  session = await Session.start({ chaos: ['duplicate', 'reorder'] });
+}, 60_000);
+
+afterAll(() => session?.stop(), 60_000);
+
+describe('the program', () => {
+  let program: ChildProcess | undefined;
+  let printed = '';
+
+  afterAll(() => {
+    program?.kill('SIGKILL');
+  });
+
+  test('killed and started again: what ended is known, what ran has failed and its process is gone', async () => {
+    let client = await startProgram();
+    const done = await session.request('done', 'pass');
+    await client.send(new CreateTrainingJobCommand(done));
+    await ended(client, 'done');
+    await client.send(new CreateTrainingJobCommand(await session.request('cut-off', 'import time\ntime.sleep(300)')));
+    await eventually(() => printed.includes('cut-off: process started'));
+    expect(processesOf('cut-off')).not.toBe('');
+    const exited = program ? once(program, 'exit') : undefined;
+    program?.kill('SIGKILL');
+    await exited;
+    client = await startProgram();
+    expect(await ended(client, 'cut-off')).toMatchObject({
+      TrainingJobStatus: 'Failed',
+      FailureReason: expect.stringMatching(/^InternalServerError: /),
+    });
+    await eventually(() => processesOf('cut-off') === '');
+    expect(await ended(client, 'done')).toMatchObject({ TrainingJobStatus: 'Completed' });
+    await expect(client.send(new CreateTrainingJobCommand(done))).rejects.toMatchObject({ name: 'ResourceInUse' });
+    const stopped = program ? once(program, 'exit') : Promise.resolve([]);
+    program?.kill('SIGTERM');
+    expect(await stopped).toEqual([0, null]);
+  });
+
+  test('a wrong option is told', () => {
+    const run = (...args: string[]) => {
+      try {
+        return execFileSync(process.execPath, ['local/sagemaker/main.ts', ...args], { stdio: 'pipe' }).toString();
+      } catch (error) {
+        return error instanceof Error && 'stderr' in error ? String(error.stderr) : String(error);
+      }
+    };
+    expect(run('--chaos', 'explode')).toContain("--chaos: got 'explode', expected one or more of duplicate");
+    expect(run('--port', 'many')).toContain("--port: got 'many'");
+    expect(run('--help')).toContain('--no-auth');
+  });
+
+  /** On the state folder of its own, `program`. */
+  async function startProgram(): Promise<SageMakerClient> {
+    const { images } = serverOptions(session.cloud);
+    printed = '';
+    program = spawn(process.execPath, [
+      'local/sagemaker/main.ts',
+      ...['--port', '0', '--cloud', session.cloud.url, '--images', images ?? ''],
+      ...['--state', resolve(session.cloud.folder, 'program')],
+    ]);
+    program.stdout?.on('data', (chunk: Buffer) => {
+      printed += chunk.toString();
+    });
+    await eventually(() => printed.includes('listens on'));
+    return clientOf(/listens on (\S+)/.exec(printed)?.[1] ?? '');
+  }
+});
+
+test('events come twice and out of order when the server is told so, and lose nothing', async () => {
+  await session.cloud.events();
+  await session.train('chaos', 'pass');
+  const events: Awaited<ReturnType<typeof session.cloud.events>> = [];
+  await eventually(async () => {
+    events.push(...(await session.cloud.events()).filter(({ detail }) => detail.TrainingJobName === 'chaos'));
+    return events.length >= 10;
+  });
+  const counts = Map.groupBy(events, ({ detail }) => String(detail.SecondaryStatus));
+  expect([...counts].map(([status, copies]) => [status, copies.length]).toSorted()).toEqual(
+    ['Completed', 'Downloading', 'Starting', 'Training', 'Uploading'].map((status) => [status, 2]),
+  );
+});
+
+describe('requests', () => {
+  const call = async (target: string | undefined, body = '{}', path = '/') => {
+    const answer = await fetch(session.server.url + path, {
+      method: 'POST',
+      headers: { 'content-type': 'application/x-amz-json-1.1', ...(target ? { 'x-amz-target': target } : {}) },
+      body,
+    });
+    return { status: answer.status, body: await answer.json() };
+  };
+
+  test('an operation that SageMaker has not', async () => {
+    expect(await call('SageMaker.MakeCoffee')).toMatchObject({ body: { __type: 'UnknownOperationException' } });
+    expect(await call(undefined)).toMatchObject({ body: { __type: 'UnknownOperationException' } });
+  });
+
+  test('an operation that SageMaker local has not is named', async () => {
+    const client = clientOf(session.server.url);
+    const { CreateHubCommand } = await import('@aws-sdk/client-sagemaker');
+    await expect(client.send(new CreateHubCommand({ HubName: 'h', HubDescription: 'd' }))).rejects.toMatchObject({
+      name: 'NotImplementedByFlywheelLocal',
+      message: 'CreateHub is an operation of SageMaker that SageMaker local does not implement.',
+    });
+  });
+
+  test('a request without a signature', async () => {
+    expect(await call('SageMaker.ListTrainingJobs')).toMatchObject({
+      status: 403,
+      body: { __type: 'MissingAuthenticationTokenException' },
+    });
+  });
+
+  test('a web page cannot reach the internal routes', async () => {
+    const answer = await fetch(`${session.server.url}/_flywheel/health`, {
+      headers: { origin: 'https://example.com' },
+    });
+    expect(answer.status).toBe(403);
+    expect((await fetch(`${session.server.url}/_flywheel/health`)).status).toBe(200);
+  });
+});
+
+test('boto3 trains, waits, pages, and gets the same errors', async () => {
+  const python = resolve('.flywheel/venv/cloud/bin/python');
+  const script = join(import.meta.dirname, 'support/boto3_client.py');
+  const { stdout } = await promisify(execFile)(python, [script, session.cloud.url, session.server.url]);
+  expect(JSON.parse(stdout)).toEqual({
+    status: 'Completed',
+    model: { rows: 2 },
+    metrics: { rows: 2 },
+    names: ['boto3-0', 'boto3-1', 'boto3-2'],
+    duplicate: 'ResourceInUse',
+    missing: ['ValidationException', 'Requested resource not found.'],
+    invalid: ['ValidationException', expect.stringContaining("Value 'bad_name' at 'trainingJobName'")],
+    tags: [{ Key: 'a', Value: 'b' }],
+    package: [1, 'PendingManualApproval'],
+    failedWaiter: 'WaiterError',
+  });
+});
+
+function processesOf(jobName: string): string {
+  const all = execFileSync('ps', ['-eo', 'pid,args'], { encoding: 'utf8' });
+  // The container's only trace in its command line is its working folder's interpreter and script, so /proc tells more.
+  return all
+    .split('\n')
+    .filter((line) => /train\.py/.test(line))
+    .filter((line) => folderOf(line.trim().split(' ')[0] ?? '').includes(`/${jobName}/`))
+    .join('\n');
+}
+
+function folderOf(pid: string): string {
+  try {
+    return execFileSync('readlink', [`/proc/${pid}/cwd`], { encoding: 'utf8' });
+  } catch {
+    // The process has ended since.
+    return '';
+  }
+}
+
+async function ended(client: SageMakerClient, name: string) {
+  const job = () => client.send(new DescribeTrainingJobCommand({ TrainingJobName: name }));
+  await eventually(async () => ['Completed', 'Failed', 'Stopped'].includes((await job()).TrainingJobStatus ?? ''));
+  return job();
+}
