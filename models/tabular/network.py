@@ -1,0 +1,146 @@
+"""TabM with piecewise-linear embeddings.
+
+* Y. Gorishniy, A. Kotelnikov, A. Babenko: TabM: Advancing Tabular Deep Learning with Parameter-Efficient Ensembling,
+  ICLR 2025. One network imitates an ensemble: its members share the weight matrices, and each has its own vectors
+  that scale a layer's inputs and outputs (BatchEnsemble, Wen et al. 2020). Members are trained side by side on the
+  mean of their losses, and their predictions are averaged.
+* Y. Gorishniy, I. Rubachev, A. Babenko: On Embeddings for Numerical Features in Tabular Deep Learning, NeurIPS 2022.
+  A number becomes its position within the quantile bins of the training rows.
+
+Shapes: n rows, k members, F numeric columns, B bins, C categorical columns.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from common.encoder import Encoder
+
+import numpy
+import torch
+from torch import nn
+
+
+@dataclass(frozen=True)
+class Shape:
+    """All that is needed to build the network again before its weights are loaded."""
+
+    bins: list[list[float]]  # ascending edges of each numeric column; at least two
+    categories: list[int]  # codes of each categorical column, the one for missing included
+    outputs: int
+    members: int
+    width: int
+    depth: int
+    embedding: int
+    dropout: float
+
+
+class TabM(nn.Module):
+    """numbers (n, F) float32 with NaN for missing, codes (n, C) of any integer type → (n, k, outputs)."""
+
+    def __init__(self, shape: Shape):
+        super().__init__()
+        self.shape = shape
+        self.numbers = PiecewiseLinear(shape.bins, shape.embedding) if shape.bins else None
+        self.codes = CategoryEmbedding(shape.categories, shape.embedding) if shape.categories else None
+        size = (len(shape.bins) + len(shape.categories)) * shape.embedding
+        layers: list[nn.Module] = []
+        for position in range(shape.depth):
+            layers.append(EnsembleLinear(size, shape.width, shape.members, first=position == 0))
+            layers.append(nn.ReLU())
+            if shape.dropout:
+                layers.append(nn.Dropout(shape.dropout))
+            size = shape.width
+        self.layers = nn.Sequential(*layers)
+        bound = 1 / math.sqrt(size)
+        self.head_weight = nn.Parameter(torch.empty(shape.members, size, shape.outputs).uniform_(-bound, bound))
+        self.head_bias = nn.Parameter(torch.zeros(shape.members, 1, shape.outputs))
+
+    def forward(self, numbers: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
+        parts = []
+        if self.numbers is not None:
+            parts.append(self.numbers(numbers))
+        if self.codes is not None:
+            parts.append(self.codes(codes))
+        hidden = self.layers(torch.cat(parts, dim=1))
+        return torch.baddbmm(
+            self.head_bias.to(hidden.dtype), hidden.transpose(0, 1), self.head_weight.to(hidden.dtype)
+        ).transpose(0, 1)
+
+
+class EnsembleLinear(nn.Module):
+    """x → s ∘ (W (r ∘ x)) + b with W shared, r, s, b of each member. (n, in) for the first layer, else (n, k, in)."""
+
+    def __init__(self, inputs: int, outputs: int, members: int, first: bool):
+        super().__init__()
+        bound = 1 / math.sqrt(inputs)
+        self.weight = nn.Parameter(torch.empty(inputs, outputs).uniform_(-bound, bound))
+        # Only the first layer tells the members apart at the start: random signs there, ones everywhere else (TabM, §3.3).
+        signs = torch.randint(0, 2, (members, inputs)) * 2.0 - 1
+        self.scale_in = nn.Parameter(signs if first else torch.ones(members, inputs))
+        self.scale_out = nn.Parameter(torch.ones(members, outputs))
+        self.bias = nn.Parameter(torch.empty(outputs).uniform_(-bound, bound).repeat(members, 1))
+        self._first = first
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = x.unsqueeze(1) if self._first else x
+        return torch.addcmul(self.bias, torch.matmul(x * self.scale_in, self.weight), self.scale_out)
+
+
+class PiecewiseLinear(nn.Module):
+    """(n, F) → (n, F · embedding). In bin t with edges a, b the code is (x - a) / (b - a), held to 0..1; the outer bins
+    go on for one width more, so that values beyond the training rows still differ, but cannot explode.
+    """
+
+    def __init__(self, bins: list[list[float]], embedding: int):
+        super().__init__()
+        count = max(len(edges) for edges in bins) - 1
+        start, slope = torch.zeros(len(bins), count), torch.zeros(len(bins), count)
+        low, high = torch.zeros(len(bins), count), torch.zeros(len(bins), count)
+        for row, edges in enumerate(bins):
+            points = torch.tensor(edges, dtype=torch.float64)
+            used = len(edges) - 1
+            start[row, :used] = points[:-1].float()
+            slope[row, :used] = (1 / (points[1:] - points[:-1])).float()
+            high[row, :used] = 1
+            low[row, 0], high[row, used - 1] = -1, 2
+        for name, value in (("start", start), ("slope", slope), ("low", low), ("high", high)):
+            self.register_buffer(name, value, persistent=False)
+        bound = 1 / math.sqrt(count + 1)
+        self.weight = nn.Parameter(torch.empty(len(bins), count + 1, embedding).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.empty(len(bins), 1, embedding).uniform_(-bound, bound))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        missing = torch.isnan(x)
+        position = (torch.where(missing, 0, x).unsqueeze(2) - self.start) * self.slope
+        position = torch.maximum(torch.minimum(position, self.high), self.low)
+        position = torch.where(missing.unsqueeze(2), 0, position)
+        # The last code of a column says that its value is missing.
+        code = torch.cat([position, missing.unsqueeze(2).to(position.dtype)], dim=2).transpose(0, 1)
+        return torch.baddbmm(self.bias, code, self.weight).transpose(0, 1).flatten(1)
+
+
+class CategoryEmbedding(nn.Module):
+    """(n, C) codes → (n, C · embedding), all columns in one table."""
+
+    def __init__(self, categories: list[int], embedding: int):
+        super().__init__()
+        offsets = torch.tensor([0, *categories[:-1]]).cumsum(0)
+        self.register_buffer("offsets", offsets, persistent=False)
+        self.table = nn.Embedding(sum(categories), embedding)
+        nn.init.normal_(self.table.weight, std=1 / math.sqrt(embedding))
+
+    def forward(self, codes: torch.Tensor) -> torch.Tensor:
+        return self.table(codes.long() + self.offsets).flatten(1)
+
+
+def quantile_bins(matrix: numpy.ndarray, encoder: Encoder, count: int) -> list[list[float]]:
+    """Edges of the numeric columns of the training rows; equal quantiles are one edge, a constant column gets one bin."""
+    edges = []
+    for column in numpy.flatnonzero(~numpy.array(encoder.is_categorical)):
+        values = matrix[:, column]
+        values = values[~numpy.isnan(values)].astype(numpy.float64)
+        found = numpy.unique(numpy.quantile(values, numpy.linspace(0, 1, count + 1))) if len(values) else numpy.zeros(1)
+        edges.append((found if len(found) > 1 else numpy.array([found[0], found[0] + 1])).tolist())
+    return edges
