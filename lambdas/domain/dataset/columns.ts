@@ -23,7 +23,7 @@ export interface ColumnCheck {
   readonly expected: (rule: ValueRule) => string;
 }
 
-export function columnCheck(name: string, settings: ColumnSettings): ColumnCheck {
+function columnCheck(name: string, settings: ColumnSettings): ColumnCheck {
   const { type, nullable } = settings;
   const isNumber = type === 'number' || type === 'integer';
   const low = isNumber ? (settings.min ?? Number.NEGATIVE_INFINITY) : Number.NEGATIVE_INFINITY;
@@ -51,7 +51,7 @@ export function columnCheck(name: string, settings: ColumnSettings): ColumnCheck
 }
 
 /** The columns whose values are checked: all but those with the role `ignore`, which are stored and never used. */
-export function columnChecks(columns: Columns): ColumnCheck[] {
+function columnChecks(columns: Columns): ColumnCheck[] {
   return Object.entries(columns)
     .filter(([, settings]) => settings.role !== 'ignore')
     .map(([name, settings]) => columnCheck(name, settings));
@@ -60,7 +60,7 @@ export function columnChecks(columns: Columns): ColumnCheck[] {
 /** `json`: values of a JSON body; `text`: fields of a CSV body. */
 export type RowForm = 'json' | 'text';
 
-export interface RowViolation {
+interface RowViolation {
   readonly column: string;
   readonly rule: ValueRule | 'unexpected-column';
   /** `column dep_delay: expected a number, got 'abc'`; without the value where the column is personal data. */

@@ -160,16 +160,3 @@ function countLineEnds(text: string, start: number, end: number): number {
   for (let at = text.indexOf('\n', start); at >= 0 && at < end; at = text.indexOf('\n', at + 1)) count += 1;
   return count;
 }
-
-/** All records of a text, for bodies that are in memory. */
-export function splitCsv(text: string): { records: { fields: string[]; line: number }[]; brokenLines: number[] } {
-  const records: { fields: string[]; line: number }[] = [];
-  const brokenLines: number[] = [];
-  const splitter = new CsvSplitter({
-    record: (fields, line) => records.push({ fields, line }),
-    broken: (line) => brokenLines.push(line),
-  });
-  splitter.push(text.startsWith('\uFEFF') ? text.slice(1) : text);
-  splitter.end();
-  return { records, brokenLines };
-}

@@ -25,7 +25,7 @@ export interface ColumnSummary {
 }
 
 /** In the column's unit; a time in milliseconds since 1970, UTC. */
-export interface NumberSummary {
+interface NumberSummary {
   readonly min: number;
   readonly max: number;
   readonly mean: number;

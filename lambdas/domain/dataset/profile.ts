@@ -22,10 +22,10 @@ interface Counted {
   missing: number;
   distinct: DistinctSketch;
 }
-export interface OpaqueProfile extends Counted {
+interface OpaqueProfile extends Counted {
   readonly kind: 'opaque';
 }
-export interface CategoricalProfile extends Counted {
+interface CategoricalProfile extends Counted {
   readonly kind: 'categorical';
   frequent: FrequentValues;
 }
@@ -41,10 +41,10 @@ export interface NumericProfile extends Counted {
   values: FewValues | ManyValues;
 }
 /** At most FEW different values: counts, quantiles and the histogram are exact. */
-export interface FewValues {
+interface FewValues {
   readonly counts: Map<number, number>;
 }
-export interface ManyValues {
+interface ManyValues {
   readonly sketch: QuantileSketch;
 }
 export type ColumnProfile = OpaqueProfile | CategoricalProfile | NumericProfile;

@@ -7,7 +7,7 @@ export const TOLD_VIOLATIONS = 100;
 /** Pairs of rule and column that are counted apart; the names of unexpected columns could be as many as rows. */
 const COUNTED_PAIRS = 1000;
 
-export const uploadRules = [
+const uploadRules = [
   'type',
   'missing-value',
   'range',
