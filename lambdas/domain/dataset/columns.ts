@@ -51,7 +51,7 @@ function columnCheck(name: string, settings: ColumnSettings): ColumnCheck {
 }
 
 /** The columns whose values are checked: all but those with the role `ignore`, which are stored and never used. */
-function columnChecks(columns: Columns): ColumnCheck[] {
+export function columnChecks(columns: Columns): ColumnCheck[] {
   return Object.entries(columns)
     .filter(([, settings]) => settings.role !== 'ignore')
     .map(([name, settings]) => columnCheck(name, settings));
