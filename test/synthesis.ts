@@ -1,5 +1,6 @@
 /** A synthesized app, for tests: the real constructs with empty bundles (what esbuild makes is tested in bundle.test.ts). */
 import { readFileSync } from 'node:fs';
+import type { AppProps } from 'aws-cdk-lib';
 import type { Metafile } from 'esbuild';
 import * as z from 'zod';
 import { makeApp } from '../lib/app.ts';
@@ -16,7 +17,7 @@ const template = z.object({
 });
 export type Resource = z.infer<typeof resource>;
 
-const { context: flags } = z
+export const { context: flags } = z
   .object({ context: z.record(z.string(), z.unknown()) })
   .parse(JSON.parse(readFileSync(new URL('../cdk.json', import.meta.url), 'utf8')));
 
@@ -30,14 +31,19 @@ export interface SynthesizedStack {
 }
 
 /** Empty bundles: only the settings are in them. */
-const noCode = { files: new Map(), metafile: { inputs: {}, outputs: {} } satisfies Metafile };
+export const noCode = { files: new Map(), metafile: { inputs: {}, outputs: {} } satisfies Metafile };
 
-export async function appOf(flywheel: Flywheel, context: Readonly<Record<string, string>> = {}) {
-  return makeApp(flywheel, noCode, { context: { ...flags, ...context } });
+/** @param props of the app, beside the context of cdk.json */
+export async function appOf(flywheel: Flywheel, { context, ...props }: AppProps = {}) {
+  return makeApp(flywheel, noCode, { context: { ...flags, ...context }, ...props });
 }
 
 export async function synthesize(flywheel: Flywheel, context?: Readonly<Record<string, string>>) {
-  const { app, stages } = await appOf(flywheel, context);
+  // Validating every template takes a second each time; nag.test.ts does it once.
+  const { app, stages } = await appOf(flywheel, {
+    ...(context && { context }),
+    builtinCloudFormationValidation: false,
+  });
   const assembly = app.synth();
   const stacks = stages.flatMap((stage): SynthesizedStack[] =>
     assembly.getNestedAssembly(stage.artifactId).stacks.map((stack) => {

@@ -1,0 +1,129 @@
+/** What a single construct promises, at its defaults and customised. */
+import { App, Stack } from 'aws-cdk-lib';
+import { beforeAll, describe, expect, it } from 'vitest';
+import * as z from 'zod';
+import { defineFlywheel } from '../../lib/config/index.ts';
+import { Access } from '../../lib/constructs/access.ts';
+import { AlgorithmRegistry, algorithmAccounts } from '../../lib/constructs/algorithm-registry.ts';
+import { EventFunction } from '../../lib/constructs/event-function.ts';
+import { EventRoute } from '../../lib/constructs/event-route.ts';
+import { StateStack } from '../../lib/stacks/state-stack.ts';
+import { appOf, flags, installation, ofType, project, type SynthesizedStack, synthesize } from '../synthesis.ts';
+
+const [environment] = installation('loans').environments;
+
+/** A state stack and a stack beside it, for a construct of one's own. */
+function bench() {
+  if (!environment) throw new Error('expected an environment');
+  const app = new App({ context: flags });
+  const bundles = { folderOf: () => import.meta.dirname };
+  const { platform } = new StateStack(app, 'State', { environment, bundles });
+  return { platform, stack: new Stack(app, 'Bench') };
+}
+
+describe('a function', () => {
+  it('refuses a variable that its contract does not know', () => {
+    const { platform, stack } = bench();
+    const access = platform.table.read().and(new Access({ COLOUR: 'red' }, []));
+    expect(
+      () => new EventFunction(stack, 'F', { name: 'describe-project', platform, description: 'd', access }),
+    ).toThrow('function describe-project: got the variables COLOUR, expected only TABLE_NAME');
+  });
+
+  it('does not compile without a variable of its contract', () => {
+    const { platform, stack } = bench();
+    new EventFunction(stack, 'F', {
+      name: 'judge-candidate',
+      platform,
+      description: 'd',
+      // @ts-expect-error EVENT_BUS_NAME is missing
+      access: platform.table.read(),
+    });
+  });
+
+  it('that clients wait for has no route', () => {
+    const { platform, stack } = bench();
+    const to = new EventFunction(stack, 'F', {
+      name: 'describe-project',
+      platform,
+      description: 'd',
+      access: platform.table.read(),
+      synchronous: true,
+    });
+    expect(() => new EventRoute(stack, 'R', { events: [{ detailType: 'ModelTrained' }], to })).toThrow(
+      'got a route to a synchronous function',
+    );
+  });
+});
+
+describe('the algorithm registry', () => {
+  it('refuses a region that it does not know', () => {
+    const stack = new Stack(new App(), 'Stack', { env: { region: 'mars-north-1' } });
+    expect(() => new AlgorithmRegistry(stack, 'Registry')).toThrow('got the region mars-north-1, expected one whose');
+  });
+
+  it('names the repository of an image without its tag', () => {
+    const stack = new Stack(new App(), 'Stack', { env: { region: 'us-east-1' } });
+    const arn = stack.resolve(new AlgorithmRegistry(stack, 'Registry').repositoryArn('sagemaker-xgboost:3.2-0'));
+    expect(JSON.stringify(arn)).toContain('repository/sagemaker-xgboost"');
+  });
+
+  it('has accounts of twelve digits', () => {
+    for (const account of Object.values(algorithmAccounts)) expect(account).toMatch(/^\d{12}$/);
+  });
+});
+
+describe('settings of an environment', () => {
+  let stacks: readonly SynthesizedStack[];
+  beforeAll(async () => {
+    const settings = {
+      logRetentionDays: 14,
+      alarmEmail: 'ml@example.com',
+      driftMinutes: 1,
+      apiLimit: { requestsPerSecond: 7, burst: 9 },
+    } as const;
+    ({ stacks } = await synthesize(defineFlywheel({ environments: { dev: settings }, projects: [project('loans')] })));
+  });
+  const only = (type: string) => ofType(stacks, type).map(([, { Properties }]) => Properties);
+
+  it('decide how long logs of functions are kept', () => {
+    const functionLogs = ofType(stacks, 'AWS::Logs::LogGroup').filter(([id]) => !id.includes('AccessLogs'));
+    for (const [, { Properties }] of functionLogs) expect(Properties.RetentionInDays).toBe(14);
+  });
+
+  it('decide who hears of alarms', () => {
+    expect(only('AWS::SNS::Subscription')).toEqual([
+      expect.objectContaining({ Protocol: 'email', Endpoint: 'ml@example.com' }),
+    ]);
+  });
+
+  it('decide how often drift is measured, and one measurement runs at a time', () => {
+    expect(
+      only('AWS::Scheduler::Schedule')
+        .map((each) => each.ScheduleExpression)
+        .sort(),
+    ).toEqual(['rate(1 minute)', 'rate(15 minutes)']);
+    const concurrency = only('AWS::Lambda::Function').map((each) => each.ReservedConcurrentExecutions);
+    expect(concurrency.filter((each) => each !== undefined)).toEqual([1]);
+  });
+
+  it('decide how many requests the API takes; each is signed and logged', () => {
+    const stage = z.object({
+      DefaultRouteSettings: z.object({ ThrottlingBurstLimit: z.literal(9), ThrottlingRateLimit: z.literal(7) }),
+      AccessLogSettings: z.object({ Format: z.string() }),
+    });
+    for (const each of only('AWS::ApiGatewayV2::Stage')) stage.parse(each);
+    const routes = only('AWS::ApiGatewayV2::Route');
+    expect(routes.map((each) => each.RouteKey).sort()).toEqual([
+      'GET /projects/{project}',
+      'POST /projects/{project}/ground-truth',
+      'POST /projects/{project}/predictions',
+    ]);
+    for (const each of routes) expect(each.AuthorizationType).toBe('AWS_IAM');
+  });
+});
+
+it('an installation without projects synthesizes', async () => {
+  const { app } = await appOf(installation(), { builtinCloudFormationValidation: false });
+  expect(() => app.synth()).not.toThrow();
+});
