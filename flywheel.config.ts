@@ -1,5 +1,5 @@
 /** The environments of this installation. Its projects are the folders under `projects/`. */
-import { defineFlywheel, discoverProjects } from './lib/config/index.ts';
+import { defineFlywheel, discoverProjects, seconds } from './lib/config/index.ts';
 
 export default defineFlywheel({
   environments: {
@@ -10,6 +10,7 @@ export default defineFlywheel({
       deployWith: 'command-line',
       logRetentionDays: 7,
       driftMinutes: 1,
+      canaryBake: seconds(3),
     },
     dev: { logRetentionDays: 30 },
     staging: {},

@@ -29,7 +29,7 @@ export function defineFlywheel(input: FlywheelInput): Flywheel {
 
   const environments = Object.entries(input.environments).flatMap(([name, environment]) => {
     const parsed = parseEnvironment(name, environment);
-    if ('name' in parsed) return [{ ...parsed, projects: projects.map((each) => withApproval(each, parsed)) }];
+    if ('name' in parsed) return [{ ...parsed, projects: projects.map((each) => asIn(parsed, each)) }];
     problems.push(...parsed);
     return [];
   });
@@ -64,7 +64,16 @@ function repeatedNames(projects: readonly ProjectSettingsWithoutCode[]): Problem
   }));
 }
 
-/** The stricter of what project and environment ask for. */
-function withApproval(project: ProjectSettingsWithoutCode, { approval }: EnvironmentBase): ProjectSettingsWithoutCode {
-  return approval === 'manual' ? { ...project, gate: { ...project.gate, approval } } : project;
+/** A project as one environment runs it: the stricter approval of both, and the environment's own canary. */
+function asIn(
+  { approval, canaryBake }: EnvironmentBase,
+  project: ProjectSettingsWithoutCode,
+): ProjectSettingsWithoutCode {
+  const { gate, serving } = project;
+  return {
+    ...project,
+    gate: approval === 'manual' ? { ...gate, approval } : gate,
+    serving:
+      canaryBake === undefined ? serving : { ...serving, canary: { ...serving.canary, bakeSeconds: canaryBake } },
+  };
 }

@@ -1,6 +1,7 @@
 /** Environments: where the same stacks are deployed, and how carefully. */
 import * as z from 'zod';
 import { environmentSettings } from '../../lambdas/contract/settings.ts';
+import { type Duration, duration, hours } from './duration.ts';
 import { type Problem, problemsOf } from './problems.ts';
 
 /** Retention periods that CloudWatch Logs offers, in days. */
@@ -37,6 +38,11 @@ export interface EnvironmentInput {
    * @default 5
    */
   readonly driftMinutes?: number;
+  /**
+   * How long alarms watch a canary, whatever the projects say: shorter where nobody depends on the predictions.
+   * @default - as each project says
+   */
+  readonly canaryBake?: Duration;
   /** @default 50 requests a second, 100 in a burst */
   readonly apiLimit?: { readonly requestsPerSecond: number; readonly burst: number };
   /**
@@ -61,6 +67,7 @@ const environmentSchema = z
     logRetentionDays: z.literal(retentionDays).default(90),
     alarmEmail: z.email('expected an e-mail address').optional(),
     driftMinutes: z.int().min(1).max(60).default(5),
+    canaryBake: duration({ atMost: hours(1) }).optional(),
     apiLimit: z
       .strictObject({ requestsPerSecond: z.int().min(1), burst: z.int().min(1) })
       .default({ requestsPerSecond: 50, burst: 100 }),

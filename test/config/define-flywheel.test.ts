@@ -235,6 +235,15 @@ describe('environments', () => {
     ]);
   });
 
+  it('set how long a canary is watched, for every project', () => {
+    const careful = { ...minimal, name: 'careful', serving: { canary: { bake: { seconds: 600 } } } };
+    const { environments } = defineFlywheel({
+      environments: { dev: { canaryBake: { seconds: 3 } }, prod: {} },
+      projects: [{ input: careful }],
+    });
+    expect(environments.map((each) => each.projects[0]?.serving.canary.bakeSeconds)).toEqual([3, 600]);
+  });
+
   it('keep data unless told otherwise', () => {
     expect(defined(minimal).environments[0]?.removal).toBe('retain');
   });
