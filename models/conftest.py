@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import shutil
@@ -98,3 +99,33 @@ def make_job(tmp_path):
         return Job(root)
 
     return make
+
+
+@pytest.fixture
+def serve():
+    """Starts the server on a trained job; stops it at the end."""
+    running = []
+
+    def start(job):
+        process = subprocess.Popen(
+            [sys.executable, str(MODELS / "common/serve.py")],
+            env={**os.environ, "SAGEMAKER_BASE_DIR": str(job.root), "SAGEMAKER_BIND_TO_PORT": "0",
+                 "FLYWHEEL_BIND_HOST": "127.0.0.1", "FLYWHEEL_MODEL_VERSION": "trial/3", "PYTHONPATH": ""},
+            stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        running.append(process)
+        for line in process.stdout:
+            if line.startswith("listening on"):
+                return http.client.HTTPConnection("127.0.0.1", int(line.rsplit(":", 1)[1]), timeout=30)
+        raise AssertionError("the server ended")
+
+    yield start
+    for process in running:
+        process.terminate()
+        assert process.wait(timeout=30) == 0
+
+
+def post(connection, body, content_type="application/json", **headers):
+    connection.request("POST", "/invocations", body, {"Content-Type": content_type, **headers})
+    response = connection.getresponse()
+    return response.status, response.read().decode()

@@ -119,7 +119,7 @@ class Fit:
             return math.nan
         predicted = predictions(self.network, self._watching, self._objective).numpy()
         labels = self._watching.labels.cpu().numpy()
-        score = point_metrics(self._objective, labels, predicted)[_WATCHED[self._objective]]
+        score = float(point_metrics(self._objective, labels, predicted)[_WATCHED[self._objective]])
         self._keep_best(score)
         return score
 

@@ -2,86 +2,22 @@
 
 from __future__ import annotations
 
-import http.client
 import json
-import os
 import re
 import shutil
 import signal
-import subprocess
-import sys
 import time
 
-from conftest import MODELS, column, settings
+from conftest import column, post
 
-import numpy
 import pytest
+from trials import COLOURS, evaluated, generated, project_of, trained
 
-COLUMNS = {
-    "id": column("integer", "id"),
-    "x": column("number", nullable=True),
-    "y": column("number"),
-    "colour": column("category", nullable=True),
-    "flag": column("boolean"),
-    "owner": column("category", pii=True),
-}
-LABELS = {
-    "binary": column("boolean", "label"),
-    "multiclass": column("category", "label"),
-    "regression": column("number", "label"),
-}
-COLOURS = ["red", "green", "blue"]
+OPTIONS = {"num_round": "60", "eta": "0.2"}
 
 
-def project_of(objective, **changes):
-    columns = {**COLUMNS, "target": LABELS[objective]}
-    slices = [{"column": "colour", "maximumLoss": 0.1, "minimumRows": 10}]
-    return settings(columns, objective, slices=slices, **changes)
-
-
-def generated(objective, rows=1500, seed=0):
-    """CSV whose target follows from x, y and colour with some noise."""
-    random = numpy.random.default_rng(seed)
-    x, y, colour = random.normal(size=rows), random.normal(size=rows), random.integers(0, 3, rows)
-    signal_ = x - 2 * y * (colour == 1) + colour
-    noise = random.normal(size=rows) * 0.5
-    if objective == "binary":
-        target = ["true" if value else "false" for value in signal_ + noise > 0.5]
-    elif objective == "multiclass":
-        target = ["low" if value < 0 else "middle" if value < 1.5 else "high" for value in signal_ + noise]
-    else:
-        target = [f"{value:.4f}" for value in signal_ + noise]
-    lines = ["id,x,y,colour,flag,owner,target"]
-    for row in range(rows):
-        shown = "" if row % 17 == 0 else f"{x[row]:.4f}"
-        shade = "" if row % 23 == 0 else COLOURS[colour[row]]
-        flag = "true" if row % 2 else "false"
-        lines.append(f"{seed}{row:06d},{shown},{y[row]:.4f},{shade},{flag},person{row}@example.com,{target[row]}")
-    return "\n".join(lines).encode() + b"\n"
-
-
-def trained(make_job, objective, name="train", hyperparameters=None, **changes):
-    job = make_job(name)
-    job.add_code("xgboost", project_of(objective, **changes))
-    job.add_file("input/data/dataset", "0" * 64, generated(objective))
-    code, output = job.run("train.py", {"num_round": "60", "eta": "0.2", **(hyperparameters or {})})
-    assert code == 0, output
-    return job, output
-
-
-def evaluated(make_job, candidate, champion, objective):
-    job = make_job(f"evaluate-{objective}")
-    job.add_code("xgboost", project_of(objective))
-    job.add_file("processing/input/dataset", "0" * 64, generated(objective))
-    candidate.archive_model(job.root / "processing/input/candidate/model.tar.gz")
-    if champion:
-        champion.archive_model(job.root / "processing/input/champion/model.tar.gz")
-    code, output = job.run("evaluate.py")
-    assert code == 0, output
-    return job, {
-        name: (job.root / "processing/output" / name).read_text()
-        for name in ("evaluation.json", "baseline.json", "report.html")
-    }
+def train_one(make_job, objective, name="train", hyperparameters=None):
+    return trained(make_job, "xgboost", objective, {**OPTIONS, **(hyperparameters or {})}, name)
 
 
 GOOD = {"binary": ("auc", 0.9), "multiclass": ("accuracy", 0.7), "regression": ("r2", 0.8)}
@@ -89,9 +25,9 @@ GOOD = {"binary": ("auc", 0.9), "multiclass": ("accuracy", 0.7), "regression": (
 
 @pytest.mark.parametrize("objective", list(GOOD))
 def test_train_and_evaluate(make_job, objective):
-    candidate, output = trained(make_job, objective)
-    champion, _ = trained(make_job, objective, "champion", {"max_depth": "1", "num_round": "5"})
-    _, files = evaluated(make_job, candidate, champion, objective)
+    candidate, output = train_one(make_job, objective)
+    champion, _ = train_one(make_job, objective, "champion", {"max_depth": "1", "num_round": "5"})
+    files = evaluated(make_job, "xgboost", objective, candidate, champion)
     evaluation, baseline = json.loads(files["evaluation.json"]), json.loads(files["baseline.json"])
     metric, least = GOOD[objective]
     assert re.search(rf"^validation-{metric}=[-+0-9.eE]+$", output, re.MULTILINE)
@@ -116,8 +52,8 @@ def test_train_and_evaluate(make_job, objective):
 
 
 def test_without_a_champion_there_is_nothing_to_compare(make_job):
-    candidate, _ = trained(make_job, "binary")
-    _, files = evaluated(make_job, candidate, None, "binary")
+    candidate, _ = train_one(make_job, "binary")
+    files = evaluated(make_job, "xgboost", "binary", candidate, None)
     evaluation = json.loads(files["evaluation.json"])
     assert evaluation["champion"] is None
     assert evaluation["difference"] is None
@@ -125,15 +61,15 @@ def test_without_a_champion_there_is_nothing_to_compare(make_job):
 
 def test_the_same_run_twice_gives_the_same_bytes(make_job):
     options = {"subsample": "0.7", "colsample_bytree": "0.8"}
-    first, _ = trained(make_job, "binary", "first", options)
-    second, _ = trained(make_job, "binary", "second", options)
+    first, _ = train_one(make_job, "binary", "first", options)
+    second, _ = train_one(make_job, "binary", "second", options)
     assert (first.root / "model/xgboost-model").read_bytes() == (second.root / "model/xgboost-model").read_bytes()
 
 
 @pytest.mark.parametrize("subsample", ["1", "0.7"])
 def test_an_interrupted_run_ends_with_the_trees_of_an_uninterrupted_one(make_job, subsample):
     options = {"num_round": "350", "eta": "0.05", "subsample": subsample, "early_stopping_rounds": "350"}
-    whole, _ = trained(make_job, "binary", "whole", options)
+    whole, _ = train_one(make_job, "binary", "whole", options)
     job = make_job("interrupted")
     job.add_code("xgboost", project_of("binary"))
     job.add_file("input/data/dataset", "0" * 64, generated("binary"))
@@ -178,41 +114,11 @@ def test_a_failure_says_what_to_change(make_job, hyperparameters, changes, reaso
     assert "\n" not in job.failure
 
 
-@pytest.fixture
-def serve():
-    """Starts the server on a trained job; stops it at the end."""
-    running = []
-
-    def start(job):
-        process = subprocess.Popen(
-            [sys.executable, str(MODELS / "common/serve.py")],
-            env={**os.environ, "SAGEMAKER_BASE_DIR": str(job.root), "SAGEMAKER_BIND_TO_PORT": "0",
-                 "FLYWHEEL_BIND_HOST": "127.0.0.1", "FLYWHEEL_MODEL_VERSION": "trial/3", "PYTHONPATH": ""},
-            stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        running.append(process)
-        for line in process.stdout:
-            if line.startswith("listening on"):
-                return http.client.HTTPConnection("127.0.0.1", int(line.rsplit(":", 1)[1]), timeout=30)
-        raise AssertionError("the server ended")
-
-    yield start
-    for process in running:
-        process.terminate()
-        assert process.wait(timeout=30) == 0
-
-
-def post(connection, body, content_type="application/json", **headers):
-    connection.request("POST", "/invocations", body, {"Content-Type": content_type, **headers})
-    response = connection.getresponse()
-    return response.status, response.read().decode()
-
-
 ROW = {"x": 0.5, "y": -0.25, "colour": "green", "flag": True}
 
 
 def test_serving(make_job, serve):
-    job, _ = trained(make_job, "binary")
+    job, _ = train_one(make_job, "binary")
     shutil.rmtree(job.root / "code")  # the archive alone must be enough
     connection = serve(job)
     connection.request("GET", "/ping")
@@ -242,7 +148,7 @@ def test_serving(make_job, serve):
 
 def test_serving_other_objectives(make_job, serve):
     for objective in ("multiclass", "regression"):
-        job, _ = trained(make_job, objective, objective)
+        job, _ = train_one(make_job, objective, objective)
         status, body = post(serve(job), json.dumps({"instances": [ROW] * 200}))
         assert status == 200
         first, *others = json.loads(body)["predictions"]
@@ -256,7 +162,7 @@ def test_serving_other_objectives(make_job, serve):
 
 
 def test_a_chunked_and_a_pipelined_request_are_answered_in_order(make_job, serve):
-    job, _ = trained(make_job, "regression")
+    job, _ = train_one(make_job, "regression")
     connection = serve(job)
     connection.connect()
     body = json.dumps({"instances": [ROW]}).encode()
