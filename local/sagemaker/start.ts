@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type LocalImages, readImages } from './container/images.ts';
 import { keepProcessesIn } from './container/processes.ts';
@@ -30,6 +30,8 @@ export async function startSageMakerLocal(options: Options, log: (message: strin
   mkdirSync(options.state, { recursive: true });
   const ended = keepProcessesIn(join(options.state, 'processes'));
   if (ended.length > 0) log(`Ended ${ended.length} processes that an earlier server had left running.`);
+  // Folders of jobs that the earlier server could not clear away; the jobs themselves fail below.
+  if (!options.keepFolders) rmSync(join(options.state, 'jobs'), { recursive: true, force: true });
   const core = makeCore(options, log);
   const hosting = new Hosting(core, { timeScale: options.timeScale, captureFlushMs: options.captureFlushMs });
   const operations = {

@@ -32,16 +32,19 @@ const logGroup = '/aws/sagemaker/TrainingJobs';
 export async function runAttempt(attempt: Attempt): Promise<void> {
   const { core, jobs, job, control } = attempt;
   const { description, scope } = job;
+  control.signal.throwIfAborted();
   const started = jobs.get(job.arn).description.TrainingStartTime ?? epochSeconds(core.clock);
   jobs.move(job.arn, 'Downloading', { TrainingStartTime: started });
   const s3 = await orClientError('', async () =>
     core.cloud.s3(await core.cloud.roleCredentials(description.RoleArn, scope.region), scope.region),
   );
   const hosts = hostsOf(attempt);
-  await Promise.all(hosts.map((host) => writeConfiguration(job, host)));
-  await orClientError('Data download failed:', () =>
-    Promise.all([downloadChannels(attempt, s3, hosts), restoreCheckpoints(attempt, s3, hosts)]),
-  );
+  await Promise.all([
+    ...hosts.map((host) => writeConfiguration(job, host)),
+    orClientError('Data download failed:', () =>
+      Promise.all([downloadChannels(attempt, s3, hosts), restoreCheckpoints(attempt, s3, hosts)]),
+    ),
+  ]);
   control.signal.throwIfAborted();
   jobs.move(job.arn, 'Training');
   const sync = await checkpointSync(attempt, s3, hosts);

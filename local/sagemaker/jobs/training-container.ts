@@ -28,14 +28,15 @@ export async function writeConfiguration(job: TrainingJob, host: Host): Promise<
   const { description } = job;
   const config = join(host.root, 'input/config');
   const folders = ['input/config', 'input/data', 'model', 'output/data', 'output/intermediate', 'code'];
-  for (const folder of folders) await mkdir(join(host.root, folder), { recursive: true });
+  await Promise.all(folders.map((folder) => mkdir(join(host.root, folder), { recursive: true })));
   const files: Record<string, unknown> = {
     'hyperparameters.json': description.HyperParameters ?? {},
     'inputdataconfig.json': inputDataConfig(job),
     'resourceconfig.json': resourceConfig(job, host),
     ...(description.CheckpointConfig ? { 'checkpointconfig.json': description.CheckpointConfig } : {}),
   };
-  for (const [name, content] of Object.entries(files)) await writeFile(join(config, name), JSON.stringify(content));
+  const write = ([name, content]: [string, unknown]) => writeFile(join(config, name), JSON.stringify(content));
+  await Promise.all(Object.entries(files).map(write));
 }
 
 /**

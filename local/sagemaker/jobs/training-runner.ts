@@ -84,7 +84,7 @@ export class TrainingRunner {
         .then(() => undefined, jobFailure)
         .finally(forget);
       billableSeconds += epochSeconds(core.clock) - from;
-      if (attempt.reason !== 'interrupted') {
+      if (attempt.reason !== 'interrupted' || control.reason !== undefined) {
         this.#end(job, control, failure, {
           BillableTimeInSeconds: Math.ceil(billableSeconds),
           FinalMetricDataList: metrics.finalValues(),

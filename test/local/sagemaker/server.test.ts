@@ -2,8 +2,9 @@ import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_pro
 import { once } from 'node:events';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import { CreateTrainingJobCommand, DescribeTrainingJobCommand, type SageMakerClient } from '@aws-sdk/client-sagemaker';
+import { CreateModelPackageGroupCommand, CreateTrainingJobCommand, DescribeTrainingJobCommand, type SageMakerClient } from '@aws-sdk/client-sagemaker';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startSageMakerLocal } from '../../../local/sagemaker/start.ts';
 import { clientOf, eventually, Session, serverOptions } from './jobs/support/session.ts';
 
 let session: Session;
@@ -76,7 +77,7 @@ describe('the program', () => {
   }
 });
 
-test('events come twice and out of order when the server is told so, and lose nothing', async () => {
+test('told to duplicate and reorder, the server sends each event twice and loses none', async () => {
   await session.cloud.events();
   await session.train('chaos', 'pass');
   const events: Awaited<ReturnType<typeof session.cloud.events>> = [];
@@ -128,6 +129,19 @@ describe('requests', () => {
     expect(answer.status).toBe(403);
     expect((await fetch(`${session.server.url}/_flywheel/health`)).status).toBe(200);
   });
+});
+
+test('without authorization it answers with no cloud around it', async () => {
+  const messages: string[] = [];
+  const state = join(session.cloud.folder, 'alone');
+  const options = { ...serverOptions(session.cloud), cloud: 'http://127.0.0.1:1', state, enforceAccess: false };
+  const server = await startSageMakerLocal(options, (message) => messages.push(message));
+  const client = clientOf(server.url, { accessKeyId: '123456789012', secretAccessKey: 'any' });
+  const { ModelPackageGroupArn } = await client.send(
+    new CreateModelPackageGroupCommand({ ModelPackageGroupName: 'g' }),
+  );
+  expect(ModelPackageGroupArn).toBe('arn:aws:sagemaker:us-east-1:123456789012:model-package-group/g');
+  await server.close();
 });
 
 test('boto3 trains, waits, pages, and gets the same errors', async () => {

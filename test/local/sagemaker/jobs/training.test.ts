@@ -235,6 +235,15 @@ time.sleep(60)`;
     expect(session.log).toContainEqual(expect.stringContaining('deaf: process ended with 137'));
   });
 
+  test('at once after it was created, before its container runs', async () => {
+    await session.client.send(new CreateTrainingJobCommand(await session.request('at-the-start', waits)));
+    await session.client.send(new StopTrainingJobCommand({ TrainingJobName: 'at-the-start' }));
+    const { SecondaryStatusTransitions = [] } = await session.ended('at-the-start');
+    const statuses = SecondaryStatusTransitions.map(({ Status = '' }) => Status);
+    // Nothing may follow Stopping but the end.
+    expect(statuses.slice(statuses.indexOf('Stopping'))).toEqual(['Stopping', 'Stopped']);
+  });
+
   test('by its time limit', async () => {
     const job = await session.train('too-long', waits, { StoppingCondition: { MaxRuntimeInSeconds: 1 } });
     expect(job).toMatchObject({ TrainingJobStatus: 'Stopped', SecondaryStatus: 'MaxRuntimeExceeded' });
