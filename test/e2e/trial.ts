@@ -30,8 +30,8 @@ export interface TrialData {
   readonly rows: number;
   /** Added to every wind: what drifts. */
   readonly windShift?: number;
-  /** The label says the opposite of what it should: what a model must not learn. */
-  readonly wrongLabels?: boolean;
+  /** The label has nothing to do with the features: nothing to learn. */
+  readonly randomLabels?: boolean;
 }
 
 interface TrialRow {
@@ -43,19 +43,19 @@ interface TrialRow {
 }
 
 /** Always the same rows for the same numbers. */
-export function trialRows({ from, rows, windShift = 0, wrongLabels = false }: TrialData): TrialRow[] {
+export function trialRows({ from, rows, windShift = 0, randomLabels = false }: TrialData): TrialRow[] {
   return Array.from({ length: rows }, (_, index) => {
     const random = generator(from + index);
     const delay = Math.round(random() * 80 - 20);
     const wind = Math.round((random() * 30 + windShift) * 10) / 10;
     const chance = 1 / (1 + Math.exp(-(delay - 20) / 6));
-    const late = random() < chance;
+    const late = random() < (randomLabels ? 0.5 : chance);
     return {
       row_id: `r${from + index}`,
       delay,
       wind,
       carrier: random() < 0.5 ? 'UA' : 'DL',
-      late: wrongLabels ? !late : late,
+      late,
     };
   });
 }
