@@ -80,7 +80,8 @@ export function addToProfile(profile: ColumnProfile, value: Value | null): void 
   }
   profile.count += 1;
   if (profile.kind === 'numeric' && typeof value === 'number') {
-    addNumber(profile, value);
+    // The negative zero is zero: JSON does not keep it, and extremes would depend on the order.
+    addNumber(profile, value + 0);
     return;
   }
   const text = typeof value === 'string' ? value : String(value);
