@@ -25,16 +25,8 @@ export function resourceInUse(message: string): SageMakerError {
   return new SageMakerError('ResourceInUse', message);
 }
 
-export function resourceNotFound(message: string): SageMakerError {
-  return new SageMakerError('ResourceNotFound', message);
-}
-
 export function conflictException(message: string): SageMakerError {
   return new SageMakerError('ConflictException', message);
-}
-
-export function resourceLimitExceeded(message: string): SageMakerError {
-  return new SageMakerError('ResourceLimitExceeded', message);
 }
 
 export function accessDenied(message: string): SageMakerError {

@@ -59,7 +59,7 @@ export type ProcessingRequest = z.infer<typeof processingRequest>;
 export type ProcessingOutput = z.infer<typeof outputSchema>;
 
 /** What DescribeProcessingJob answers. Times in epoch seconds. */
-export const processingDescription = processingRequest.extend({
+const processingDescription = processingRequest.extend({
   ProcessingJobArn: z.string(),
   ProcessingJobStatus: z.enum(['InProgress', 'Completed', 'Failed', 'Stopping', 'Stopped']),
   CreationTime: z.number(),

@@ -8,7 +8,7 @@ import type { Collection, Resource, Tag } from '../core/store.ts';
 
 const strings = z.record(z.string(), z.string());
 
-export const channelSchema = z.looseObject({
+const channelSchema = z.looseObject({
   ChannelName: z.string(),
   ContentType: z.string().optional(),
   CompressionType: z.string().optional(),
@@ -74,7 +74,7 @@ const transition = z.object({
 });
 
 /** What DescribeTrainingJob answers. Times in epoch seconds. */
-export const trainingDescription = trainingRequest.extend({
+const trainingDescription = trainingRequest.extend({
   TrainingJobArn: z.string(),
   TrainingJobStatus: z.string(),
   SecondaryStatus: z.string(),

@@ -6,7 +6,7 @@ import { validationException } from '../core/errors.ts';
 import { eventDetail } from '../core/events.ts';
 import type { Collection, Resource } from '../core/store.ts';
 
-export const groupDescription = z.looseObject({
+const groupDescription = z.looseObject({
   ModelPackageGroupName: z.string(),
   ModelPackageGroupArn: z.string(),
   CreationTime: z.number(),
@@ -15,7 +15,7 @@ export const groupDescription = z.looseObject({
   lastVersion: z.number(),
 });
 
-export const packageDescription = z.looseObject({
+const packageDescription = z.looseObject({
   ModelPackageName: z.string().optional(),
   ModelPackageGroupName: z.string().optional(),
   ModelPackageVersion: z.number().optional(),

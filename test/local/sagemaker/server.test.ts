@@ -2,7 +2,12 @@ import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_pro
 import { once } from 'node:events';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import { CreateModelPackageGroupCommand, CreateTrainingJobCommand, DescribeTrainingJobCommand, type SageMakerClient } from '@aws-sdk/client-sagemaker';
+import {
+  CreateModelPackageGroupCommand,
+  CreateTrainingJobCommand,
+  DescribeTrainingJobCommand,
+  type SageMakerClient,
+} from '@aws-sdk/client-sagemaker';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startSageMakerLocal } from '../../../local/sagemaker/start.ts';
 import { clientOf, eventually, Session, serverOptions } from './jobs/support/session.ts';

@@ -14,7 +14,7 @@ import { findServiceModel, type Options } from '../../../../../local/sagemaker/o
 import { type SageMakerLocal, startSageMakerLocal } from '../../../../../local/sagemaker/start.ts';
 import { account, eventually, region, TestCloud } from '../../hosting/support/cloud.ts';
 
-export { account, eventually, region };
+export { eventually };
 export const image = '683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:1.7-1';
 export const roleArn = `arn:aws:iam::${account}:role/training`;
 /** Exists, and SageMaker may assume it, but it may read nothing. */
@@ -156,7 +156,7 @@ export function clientOf(
   return new SageMakerClient({ endpoint: url, region, credentials, maxAttempts: 1 });
 }
 
-export async function prepare(cloud: TestCloud): Promise<void> {
+async function prepare(cloud: TestCloud): Promise<void> {
   await cloud.s3.send(new CreateBucketCommand({ Bucket: 'work' }));
   for (const [RoleName, service] of [
     ['training', 'sagemaker.amazonaws.com'],
