@@ -41,6 +41,7 @@ export async function run(): Promise<Result[]> {
     });
   } finally {
     rmSync(folder, { recursive: true });
+    bundles.remove();
   }
 }
 

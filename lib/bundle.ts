@@ -45,6 +45,8 @@ type Files = ReadonlyMap<string, Uint8Array>;
 export interface FunctionBundles {
   /** Folder with the code of each function. */
   readonly folderOf: (name: FunctionName) => string;
+  /** Removes the folders, once they have been copied to the cloud assembly or have been read. */
+  readonly remove: () => void;
 }
 
 export interface BundledCode {
@@ -80,7 +82,7 @@ export async function bundleHandlers(): Promise<BundledCode> {
   return { files, metafile };
 }
 
-/** Adds to the bundles what differs between environments, and writes each to a folder that lives as long as this process. */
+/** Adds to the bundles what differs between environments, and writes each to a folder. */
 export async function writeBundles(code: BundledCode, environment: Environment): Promise<FunctionBundles> {
   const archives = await Promise.all(
     environment.projects.map(async (project) => ({ project, archive: await makeCodeArchive(repositoryRoot, project) })),
@@ -92,14 +94,13 @@ export async function writeBundles(code: BundledCode, environment: Environment):
     ),
   };
   const folder = mkdtempSync(join(tmpdir(), `flywheel-${environment.name}-`));
-  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
   for (const name of functionNames()) {
     for (const [path, content] of code.files.get(name) ?? []) write(join(folder, name, path), content);
     write(join(folder, name, 'settings.json'), JSON.stringify(settings));
   }
   for (const { project, archive } of archives)
     write(join(folder, 'start-training', 'code', `${project.name}.tar.gz`), archive.bytes);
-  return { folderOf: (name) => join(folder, name) };
+  return { folderOf: (name) => join(folder, name), remove: () => rmSync(folder, { recursive: true }) };
 }
 
 /** Every function of the contract, in its order. */

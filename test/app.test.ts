@@ -248,3 +248,9 @@ it('stays below the limits of a template', async () => {
   for (const stack of all.stacks) expect(Object.keys(stack.resources).length).toBeLessThan(400);
   expect(all.stages.map((stage) => stage.stageName)).toEqual(['local', 'dev', 'staging', 'prod']);
 });
+
+it('synthesizes one environment when asked for it by name', async () => {
+  const { stages } = await synthesize(flywheel, { environment: 'local' });
+  expect(stages.map((stage) => stage.stageName)).toEqual(['local']);
+  await expect(synthesize(flywheel, { environment: 'moon' })).rejects.toThrow('expected one of: local, dev');
+});

@@ -1,12 +1,12 @@
 /** cdk-nag's AwsSolutions pack over every environment, and the IAM policies against what each function is for. */
-import { App, Stack, Validations } from 'aws-cdk-lib';
+import { Stack, Validations } from 'aws-cdk-lib';
 import { Bucket } from 'aws-cdk-lib/aws-s3';
 import { AwsSolutionsChecks } from 'cdk-nag';
 import { beforeAll, describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import flywheel from '../flywheel.config.ts';
 import type { FunctionName } from '../lambdas/contract/env.ts';
-import { appOf, installation, ofType, type SynthesizedStack, synthesize } from './synthesis.ts';
+import { appOf, installation, ofType, type SynthesizedStack, synthesize, testApp } from './synthesis.ts';
 
 describe('cdk-nag', () => {
   it('has no finding in any environment that is not acknowledged beside its resource', async () => {
@@ -17,7 +17,7 @@ describe('cdk-nag', () => {
   });
 
   it('would find something', () => {
-    const app = new App();
+    const app = testApp();
     Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
     new Bucket(new Stack(app, 'Stack'), 'Open');
     expect(() => app.synth()).toThrow(/AwsSolutions-S1/);

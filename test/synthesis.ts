@@ -1,10 +1,14 @@
 /** A synthesized app, for tests: the real constructs with empty bundles (what esbuild makes is tested in bundle.test.ts). */
-import { readFileSync } from 'node:fs';
-import type { AppProps } from 'aws-cdk-lib';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { App, type AppProps } from 'aws-cdk-lib';
 import type { Metafile } from 'esbuild';
+import { onTestFinished } from 'vitest';
 import * as z from 'zod';
 import { makeApp } from '../lib/app.ts';
 import { defineFlywheel, type Flywheel, feature, label, type ProjectInput } from '../lib/config/index.ts';
+import type { FlywheelStage } from '../lib/stage.ts';
 
 const resource = z.object({
   Type: z.string(),
@@ -33,17 +37,37 @@ export interface SynthesizedStack {
 /** Empty bundles: only the settings are in them. */
 export const noCode = { files: new Map(), metafile: { inputs: {}, outputs: {} } satisfies Metafile };
 
-/** @param props of the app, beside the context of cdk.json */
-export async function appOf(flywheel: Flywheel, { context, ...props }: AppProps = {}) {
-  return makeApp(flywheel, noCode, { context: { ...flags, ...context }, ...props });
+/** An app whose output goes when the test ends. */
+export function testApp(props: AppProps = {}): App {
+  return new App(testProps(props));
 }
 
-export async function synthesize(flywheel: Flywheel, context?: Readonly<Record<string, string>>) {
+/** @param props of the app, beside the context of cdk.json */
+export async function appOf(flywheel: Flywheel, props: AppProps = {}) {
+  return makeApp(flywheel, noCode, testProps(props));
+}
+
+function testProps({ context, ...props }: AppProps): AppProps {
+  const outdir = newFolder();
+  onTestFinished(() => rmSync(outdir, { recursive: true }));
+  return { context: { ...flags, ...context }, outdir, ...props };
+}
+
+const newFolder = (): string => mkdtempSync(join(tmpdir(), 'flywheel-test-'));
+
+export async function synthesize(flywheel: Flywheel, context: Readonly<Record<string, string>> = {}) {
+  const outdir = newFolder();
   // Validating every template takes a second each time; nag.test.ts does it once.
-  const { app, stages } = await appOf(flywheel, {
-    ...(context && { context }),
-    builtinCloudFormationValidation: false,
-  });
+  const props = { context: { ...flags, ...context }, outdir, builtinCloudFormationValidation: false };
+  try {
+    const { app, stages } = await makeApp(flywheel, noCode, props);
+    return read(app, stages);
+  } finally {
+    rmSync(outdir, { recursive: true });
+  }
+}
+
+function read(app: App, stages: readonly FlywheelStage[]) {
   const assembly = app.synth();
   const stacks = stages.flatMap((stage): SynthesizedStack[] =>
     assembly.getNestedAssembly(stage.artifactId).stacks.map((stack) => {

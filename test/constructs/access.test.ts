@@ -1,8 +1,9 @@
-import { App, Stack } from 'aws-cdk-lib';
+import { Stack } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { describe, expect, it } from 'vitest';
 import { Access, allow, grant } from '../../lib/constructs/access.ts';
+import { testApp } from '../synthesis.ts';
 
 const roleIn = (stack: Stack) => new Role(stack, 'Role', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') });
 
@@ -18,7 +19,7 @@ describe('access', () => {
   });
 
   it('becomes the policy of a role', () => {
-    const stack = new Stack(new App(), 'Stack');
+    const stack = new Stack(testApp(), 'Stack');
     grant(roleIn(stack), allow({ actions: ['sqs:SendMessage'], resources: ['arn:aws:sqs:::q'] }).permissions);
     Template.fromStack(stack).hasResourceProperties('AWS::IAM::Policy', {
       PolicyDocument: { Statement: [{ Effect: 'Allow', Action: 'sqs:SendMessage', Resource: 'arn:aws:sqs:::q' }] },
@@ -26,13 +27,13 @@ describe('access', () => {
   });
 
   it('wants a reason for a pattern', () => {
-    const app = new App();
+    const app = testApp();
     grant(roleIn(new Stack(app, 'Stack')), [{ actions: ['s3:GetObject'], resources: ['arn:aws:s3:::b/*'] }]);
     expect(() => app.synth()).toThrow('got the resource pattern arn:aws:s3:::b/*, expected a reason for it');
   });
 
   it('takes the reason of a pattern', () => {
-    const app = new App();
+    const app = testApp();
     const permission = { actions: ['s3:GetObject'], resources: ['arn:aws:s3:::b/*'], patternBecause: 'keys differ' };
     grant(roleIn(new Stack(app, 'Stack')), [permission]);
     expect(() => app.synth()).not.toThrow();

@@ -1,5 +1,5 @@
 /** What a single construct promises, at its defaults and customised. */
-import { App, Stack } from 'aws-cdk-lib';
+import { Stack } from 'aws-cdk-lib';
 import { beforeAll, describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { defineFlywheel } from '../../lib/config/index.ts';
@@ -8,15 +8,15 @@ import { AlgorithmRegistry, algorithmAccounts } from '../../lib/constructs/algor
 import { EventFunction } from '../../lib/constructs/event-function.ts';
 import { EventRoute } from '../../lib/constructs/event-route.ts';
 import { StateStack } from '../../lib/stacks/state-stack.ts';
-import { appOf, flags, installation, ofType, project, type SynthesizedStack, synthesize } from '../synthesis.ts';
+import { appOf, installation, ofType, project, type SynthesizedStack, synthesize, testApp } from '../synthesis.ts';
 
 const [environment] = installation('loans').environments;
 
 /** A state stack and a stack beside it, for a construct of one's own. */
 function bench() {
   if (!environment) throw new Error('expected an environment');
-  const app = new App({ context: flags });
-  const bundles = { folderOf: () => import.meta.dirname };
+  const app = testApp();
+  const bundles = { folderOf: () => import.meta.dirname, remove: () => undefined };
   const { platform } = new StateStack(app, 'State', { environment, bundles });
   return { platform, stack: new Stack(app, 'Bench') };
 }
@@ -58,12 +58,12 @@ describe('a function', () => {
 
 describe('the algorithm registry', () => {
   it('refuses a region that it does not know', () => {
-    const stack = new Stack(new App(), 'Stack', { env: { region: 'mars-north-1' } });
+    const stack = new Stack(testApp(), 'Stack', { env: { region: 'mars-north-1' } });
     expect(() => new AlgorithmRegistry(stack, 'Registry')).toThrow('got the region mars-north-1, expected one whose');
   });
 
   it('names the repository of an image without its tag', () => {
-    const stack = new Stack(new App(), 'Stack', { env: { region: 'us-east-1' } });
+    const stack = new Stack(testApp(), 'Stack', { env: { region: 'us-east-1' } });
     const arn = stack.resolve(new AlgorithmRegistry(stack, 'Registry').repositoryArn('sagemaker-xgboost:3.2-0'));
     expect(JSON.stringify(arn)).toContain('repository/sagemaker-xgboost"');
   });

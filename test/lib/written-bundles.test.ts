@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import flywheel from '../../flywheel.config.ts';
 import { environmentSettings } from '../../lambdas/contract/settings.ts';
 import { type FunctionBundles, functionNames, writeBundles } from '../../lib/bundle.ts';
@@ -14,6 +14,8 @@ beforeAll(async () => {
   if (!local) throw new Error('expected an environment');
   bundles = await writeBundles(noCode, local);
 });
+
+afterAll(() => bundles.remove());
 
 const settingsOf = (folder: string) =>
   environmentSettings.parse(JSON.parse(readFileSync(join(folder, 'settings.json'), 'utf8')));
