@@ -7,6 +7,7 @@ import {
   PutRuleCommand,
   PutTargetsCommand,
 } from '@aws-sdk/client-eventbridge';
+import { CreateKeyCommand, KMSClient } from '@aws-sdk/client-kms';
 import { CreateBucketCommand, PutBucketVersioningCommand, S3Client } from '@aws-sdk/client-s3';
 import {
   CreateQueueCommand,
@@ -62,11 +63,18 @@ export async function createVersionedBucket(prefix: string): Promise<string> {
   return Bucket;
 }
 
+export async function createKey(): Promise<string> {
+  const { KeyMetadata } = await new KMSClient({}).send(new CreateKeyCommand({}));
+  if (!KeyMetadata?.Arn) throw new Error('KMS made a key without an ARN');
+  return KeyMetadata.Arn;
+}
+
 const received = z.object({ 'detail-type': z.string(), detail: z.record(z.string(), z.unknown()) });
 export type ReceivedEvent = z.infer<typeof received>;
 
 export interface TestBus {
   readonly name: string;
+  readonly queueArn: string;
   /** What was published since the last call. */
   drain(): Promise<ReceivedEvent[]>;
 }
@@ -84,8 +92,11 @@ export async function createBus(): Promise<TestBus> {
   await events.send(
     new PutTargetsCommand({ Rule: name, EventBusName: name, Targets: [{ Id: 'queue', Arn: Attributes?.QueueArn }] }),
   );
+  const queueArn = Attributes?.QueueArn;
+  if (!queueArn) throw new Error('SQS made a queue without an ARN');
   return {
     name,
+    queueArn,
     async drain() {
       const all: ReceivedEvent[] = [];
       for (;;) {
