@@ -68,11 +68,12 @@ describe('handlers that die between write and publish', () => {
 });
 
 describe('two uploads', () => {
-  it('make the same dataset whichever event comes first, and train on the newest', async () => {
+  it('make the same dataset whichever event comes first, and one run on the newest version', async () => {
     const driver = await loopDriver(trialSettings);
     const first = await driver.upload('1.csv.gz', trialCsv({ from: 0, rows: 2000 }));
     const second = await driver.upload('2.csv.gz', trialCsv({ from: 5000, rows: 1000 }));
     await driver.runUntil('ModelDeployed', [second, first], once);
-    expect(await driver.lineage.state(driver.project)).toMatchObject({ datasetVersion: 2, rows: 3000, champion: 2 });
+    expect(await driver.lineage.state(driver.project)).toMatchObject({ datasetVersion: 2, rows: 3000, champion: 1 });
+    expect(await driver.lineage.newest('training-run', driver.project, 10)).toMatchObject([{ datasetVersion: 2 }]);
   });
 });
