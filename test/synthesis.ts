@@ -21,7 +21,7 @@ const template = z.object({
 });
 export type Resource = z.infer<typeof resource>;
 
-export const { context: flags } = z
+const { context: flags } = z
   .object({ context: z.record(z.string(), z.unknown()) })
   .parse(JSON.parse(readFileSync(new URL('../cdk.json', import.meta.url), 'utf8')));
 

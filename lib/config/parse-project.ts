@@ -17,7 +17,7 @@ import {
   uploadFormats,
 } from '../../lambdas/contract/settings.ts';
 import { checkProject } from './check-project.ts';
-import { duration, hours, minutes } from './duration.ts';
+import { days, duration, hours, minutes } from './duration.ts';
 import { type Problem, problemsOf } from './problems.ts';
 import type { ProjectInput } from './project-input.ts';
 import { onDemand, onDrift, onUpload, xgboost } from './training.ts';
@@ -113,7 +113,7 @@ const projectSchema = z.strictObject({
   monitoring: z
     .strictObject({
       capturePercent: z._default(monitoring.capturePercent, 100),
-      window: duration({ atLeast: minutes(1) }).prefault(hours(24)),
+      window: duration({ atLeast: minutes(1) }).prefault(days(1)),
       minimumRows: z._default(monitoring.minimumRows, 500),
       psi: z._default(monitoring.psi, 0.2),
       consecutive: z._default(monitoring.consecutive, 2),

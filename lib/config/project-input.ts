@@ -4,8 +4,8 @@ import type { Column } from './columns.ts';
 import type { Duration } from './duration.ts';
 import type { Algorithm, Trigger } from './training.ts';
 
-export type Objective = (typeof objectives)[number];
-export type Metric = (typeof metricNames)[Objective][number];
+type Objective = (typeof objectives)[number];
+type Metric = (typeof metricNames)[Objective][number];
 
 export interface ProjectInput<ColumnName extends string = string> {
   /** Lower-case words joined by dashes, at most 24 characters; also the name of the folder under `projects/`. */

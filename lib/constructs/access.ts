@@ -46,7 +46,7 @@ export function grant(role: IRole, permissions: readonly Permission[]): void {
  * Acknowledges the finding `IAM5[Resource::...]` of each pattern. Its text holds the resource as the template will spell
  * it, which is known only when references between stacks have been resolved: at validation.
  */
-export function acknowledgePatterns(scope: IConstruct, permissions: readonly Permission[]): void {
+function acknowledgePatterns(scope: IConstruct, permissions: readonly Permission[]): void {
   scope.node.addValidation({
     validate: () =>
       permissions.flatMap(({ resources, patternBecause }) =>

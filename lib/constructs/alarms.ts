@@ -72,7 +72,7 @@ export const alarmKinds = {
   },
 } as const satisfies Readonly<Record<string, AlarmKind>>;
 
-export type AlarmName = keyof typeof alarmKinds;
+type AlarmName = keyof typeof alarmKinds;
 
 export interface AlarmProps {
   readonly kind: AlarmName;

@@ -7,7 +7,7 @@ import { EVENT_SOURCE } from '../../lambdas/contract/events.ts';
 import { type EventFunction, RETRIES } from './event-function.ts';
 
 /** A domain event or an AWS event of the contract. */
-export interface RoutedEvent {
+interface RoutedEvent {
   /** @default - the source of domain events */
   readonly source?: string;
   readonly detailType: string;
