@@ -63,7 +63,8 @@ class TabM(nn.Module):
             parts.append(self.numbers(numbers))
         if self.codes is not None:
             parts.append(self.codes(codes))
-        hidden = self.layers(torch.cat(parts, dim=1))
+        # One type for all: under autocast a float32 part would make every layer after it move twice the bytes.
+        hidden = self.layers(torch.cat([part.to(parts[0].dtype) for part in parts], dim=1))
         return torch.baddbmm(
             self.head_bias.to(hidden.dtype), hidden.transpose(0, 1), self.head_weight.to(hidden.dtype)
         ).transpose(0, 1)
@@ -85,7 +86,8 @@ class EnsembleLinear(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = x.unsqueeze(1) if self._first else x
-        return torch.addcmul(self.bias, torch.matmul(x * self.scale_in, self.weight), self.scale_out)
+        y = torch.matmul(x * self.scale_in.to(x.dtype), self.weight)
+        return torch.addcmul(self.bias.to(y.dtype), y, self.scale_out.to(y.dtype))
 
 
 class PiecewiseLinear(nn.Module):

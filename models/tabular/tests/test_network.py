@@ -58,6 +58,17 @@ def test_members_start_apart_and_shapes_are_right():
     assert torch.isfinite(outputs).all()
 
 
+def test_under_autocast_every_layer_is_bf16_and_near_the_float32_result():
+    torch.manual_seed(0)
+    network, batch, kinds = TabM(SHAPE), random_columns(), []
+    for layer in network.layers:
+        layer.register_forward_hook(lambda _layer, _inputs, output: kinds.append(output.dtype))
+    with torch.autocast("cpu", torch.bfloat16):
+        rough = network(batch.numbers, batch.codes)
+    assert set(kinds) == {torch.bfloat16}
+    assert torch.allclose(rough.float(), network(batch.numbers, batch.codes), atol=0.05)
+
+
 def test_out_of_memory_halves_what_is_computed_at_once_and_keeps_the_result(capsys):
     """A network that refuses more than 20 rows at once stands for a device that is too small for 64."""
 
