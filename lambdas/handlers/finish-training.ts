@@ -10,7 +10,8 @@ import { isCapacityError, type TrainingJobEnd } from '../domain/jobs.ts';
 import { type Context, eventHandler, type ParsedEvent } from '../runtime/event-handler.ts';
 import { projectNamed } from '../runtime/settings.ts';
 import { type EventPublisher, eventPublisher } from '../stores/event-publisher.ts';
-import { type LineageStore, lineageStore, type Write } from '../stores/lineage-store.ts';
+import { type LineageStore, lineageStore } from '../stores/lineage-store.ts';
+import type { Write } from '../stores/lineage-writes.ts';
 import { type TrainingGateway, trainingGateway } from '../stores/training-gateway.ts';
 
 type Events = ParsedEvent<typeof trainingJobStateChange | typeof StepOverdue>;

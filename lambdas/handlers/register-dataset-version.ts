@@ -1,36 +1,23 @@
 /** S3 Object Created in the raw bucket → the next dataset version, or quarantine with a report. */
 import { s3ObjectCreated } from '../contract/aws-events.ts';
 import { DatasetRejected, DatasetVersionRegistered } from '../contract/events.ts';
-import { nodeId, uploadKey } from '../contract/keys.ts';
+import { uploadKey } from '../contract/keys.ts';
 import { metrics } from '../contract/metrics.ts';
-import type { ManifestObject, StateRecord } from '../contract/records.ts';
 import type { ProjectSettings } from '../contract/settings.ts';
 import { inspectUpload } from '../domain/dataset/inspect.ts';
 import { ConcurrentChange } from '../domain/errors.ts';
-import { planVersion, type VersionPlan } from '../domain/versions.ts';
+import { planVersion } from '../domain/versions.ts';
 import { type Context, eventHandler, type ParsedEvent } from '../runtime/event-handler.ts';
 import { findProject } from '../runtime/settings.ts';
 import { COPY_LIMIT_BYTES, type DatasetStore, datasetStore, type Upload } from '../stores/dataset-store.ts';
 import { type EventPublisher, eventPublisher } from '../stores/event-publisher.ts';
-import {
-  type LineageStore,
-  lineageStore,
-  type RecordOf,
-  TRANSACTION_LIMIT,
-  type Write,
-} from '../stores/lineage-store.ts';
+import { type LineageStore, lineageStore, type RecordOf } from '../stores/lineage-store.ts';
+import { type Accepted, sumRows, uploadName, versionWrites } from '../stores/version-writes.ts';
 
 interface Services {
   readonly lineage: LineageStore;
   readonly events: EventPublisher;
   readonly datasets: DatasetStore;
-}
-
-/** An upload whose bytes were checked. */
-interface Accepted {
-  readonly upload: Upload;
-  readonly object: ManifestObject;
-  readonly uploadedBy: string;
 }
 
 export const handler = eventHandler({
@@ -181,91 +168,6 @@ async function register(
   context.metrics.record(project.name, metrics.datasetRows, sumRows(plan.added));
   await announceVersion(project, version, events, lineage);
 }
-
-function versionWrites(
-  project: ProjectSettings,
-  state: StateRecord,
-  version: number,
-  plan: VersionPlan & { readonly change: true },
-  accepted: readonly Accepted[],
-  at: string,
-): Write[] {
-  const id = nodeId.build('dataset-version', project.name, version);
-  const newRows = sumRows(plan.added);
-  const writes: Write[] = [
-    {
-      kind: 'create',
-      type: 'dataset-version',
-      project: project.name,
-      local: version,
-      order: version,
-      record: {
-        version,
-        manifestId: plan.manifestId,
-        objects: plan.manifest.objects.length,
-        rows: plan.rows,
-        newRows,
-        uploads: accepted.map((each) => each.upload.key),
-        at,
-      },
-    },
-    {
-      kind: 'state',
-      project: project.name,
-      read: state,
-      set: {
-        datasetVersion: version,
-        manifestId: plan.manifestId,
-        rows: plan.rows,
-        rowsRegistered: (state.rowsRegistered ?? 0) + newRows,
-      },
-    },
-    ...(project.data.mode === 'append' && state.datasetVersion !== undefined
-      ? [
-          {
-            kind: 'edge' as const,
-            from: id,
-            relation: 'wasDerivedFrom' as const,
-            to: nodeId.build('dataset-version', project.name, state.datasetVersion),
-            at,
-          },
-        ]
-      : []),
-    ...accepted.flatMap((each) => uploadWrites(project, id, each, at)),
-  ];
-  if (writes.length > TRANSACTION_LIMIT)
-    throw new Error(
-      `${accepted.length} files in one upload; at most ${Math.floor((TRANSACTION_LIMIT - 3) / WRITES_PER_UPLOAD)} fit: join them, or upload in parts`,
-    );
-  return writes;
-}
-
-const WRITES_PER_UPLOAD = 6;
-
-/** version → stored object → upload → who uploaded. */
-function uploadWrites(
-  project: ProjectSettings,
-  versionId: string,
-  { upload, object, uploadedBy }: Accepted,
-  at: string,
-): Write[] {
-  const objectId = nodeId.build('dataset-object', project.name, object.sha256);
-  const uploadId = nodeId.build('upload', project.name, uploadName(upload));
-  const agent = nodeId.build('agent', project.name, uploadedBy);
-  const { sha256, bytes, rows } = object;
-  return [
-    { kind: 'mention', id: objectId, at, fields: { sha256, bytes, rows } },
-    { kind: 'edge', from: versionId, relation: 'wasDerivedFrom', to: objectId, at },
-    { kind: 'mention', id: uploadId, at, fields: { key: upload.key, s3Version: upload.s3Version, sha256, uploadedBy } },
-    { kind: 'edge', from: objectId, relation: 'wasDerivedFrom', to: uploadId, at },
-    { kind: 'mention', id: agent, at },
-    { kind: 'edge', from: uploadId, relation: 'wasAttributedTo', to: agent, at },
-  ];
-}
-
-/** The same key in the same S3 version is the same upload, however often its event comes. */
-const uploadName = (upload: Upload): string => `${upload.key}@${upload.s3Version}`;
-const sumRows = (objects: readonly ManifestObject[]): number => objects.reduce((sum, each) => sum + each.rows, 0);
 
 async function announceVersion(
   project: ProjectSettings,

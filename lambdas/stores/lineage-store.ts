@@ -10,72 +10,22 @@ import {
   PutCommand,
   QueryCommand,
   TransactWriteCommand,
-  type TransactWriteCommandInput,
 } from '@aws-sdk/lib-dynamodb';
 import type * as z from 'zod/mini';
-import {
-  itemKey,
-  listKey,
-  listOrder,
-  type NodeType,
-  nodeId,
-  nodeTypes,
-  type Relation,
-  relations,
-  table,
-} from '../contract/keys.ts';
+import { itemKey, listKey, type NodeType, nodeId, type Relation, relations, table } from '../contract/keys.ts';
 import { edgeRecord, nodeRecords, type StateRecord, stateRecord } from '../contract/records.ts';
 import { ConcurrentChange } from '../domain/errors.ts';
+import {
+  NOT_THERE,
+  type RecordType,
+  transactItem,
+  unchangedSince,
+  type Write,
+  type WriteOutcome,
+  withoutRepeats,
+} from './lineage-writes.ts';
 
-type RecordType = keyof typeof nodeRecords;
 export type RecordOf<Type extends RecordType> = z.infer<(typeof nodeRecords)[Type]>;
-
-/** One write of a transaction. */
-export type Write =
-  /** Fails when the node exists. */
-  | {
-      readonly kind: 'create';
-      readonly type: RecordType;
-      readonly project: string;
-      readonly local: string | number;
-      readonly record: object;
-      readonly order?: number;
-    }
-  /** Sets fields of a node; fails unless every field of `expect` has one of the values given. */
-  | {
-      readonly kind: 'update';
-      readonly id: string;
-      readonly set: Readonly<Record<string, unknown>>;
-      readonly expect: Readonly<Record<string, readonly (string | number)[]>>;
-    }
-  | {
-      readonly kind: 'edge';
-      readonly from: string;
-      readonly relation: Relation;
-      readonly to: string;
-      readonly at: string;
-    }
-  /** A node without a record of its own (an agent, a code archive, stored bytes); writing it again changes nothing. */
-  | {
-      readonly kind: 'mention';
-      readonly id: string;
-      readonly at: string;
-      readonly fields?: Readonly<Record<string, string | number>>;
-    }
-  /** Changes the project's state; fails unless it still has the revision that was read. */
-  | {
-      readonly kind: 'state';
-      readonly project: string;
-      readonly read: StateRecord;
-      readonly set: Partial<Omit<StateRecord, 'revision'>>;
-      readonly unset?: readonly (keyof StateRecord)[];
-    }
-  | { readonly kind: 'hours'; readonly project: string; readonly month: string; readonly hours: number };
-
-/** `conflict`: nothing was written, because the conditions of these writes (by index, repeated mentions and edges left out) did not hold. */
-export type WriteOutcome =
-  | { readonly written: true }
-  | { readonly written: false; readonly conflicts: readonly number[] };
 
 export interface GraphNode {
   readonly id: string;
@@ -87,9 +37,6 @@ export interface GraphEdge {
   readonly relation: Relation;
   readonly to: string;
 }
-
-/** DynamoDB's limit for one transaction. */
-export const TRANSACTION_LIMIT = 100;
 
 export type LineageStore = ReturnType<typeof lineageStore>;
 
@@ -275,133 +222,6 @@ export function lineageStore(
       });
       return items.map(graphEdge);
     },
-  };
-}
-
-const NOT_THERE = 'attribute_not_exists(#pk)';
-
-function unchangedSince(revision: number) {
-  return revision === 0
-    ? { ConditionExpression: NOT_THERE, ExpressionAttributeNames: { '#pk': table.partitionKey } }
-    : {
-        ConditionExpression: '#revision = :read',
-        ExpressionAttributeNames: { '#revision': 'revision' },
-        ExpressionAttributeValues: { ':read': revision },
-      };
-}
-
-/** DynamoDB refuses a transaction that names an item twice; the same mention or edge twice says nothing more. */
-function withoutRepeats(writes: readonly Write[]): readonly Write[] {
-  const seen = new Set<string>();
-  return writes.filter((write) => {
-    const key =
-      write.kind === 'mention'
-        ? write.id
-        : write.kind === 'edge'
-          ? `${write.from} ${write.relation} ${write.to}`
-          : undefined;
-    return key === undefined || (!seen.has(key) && seen.add(key));
-  });
-}
-
-type TransactItem = NonNullable<TransactWriteCommandInput['TransactItems']>[number];
-
-function transactItem(TableName: string, write: Write): TransactItem {
-  switch (write.kind) {
-    case 'create': {
-      const id = nodeId.build(write.type, write.project, write.local);
-      const record = nodeRecords[write.type].parse(write.record);
-      const order = write.order === undefined ? record.at : listOrder(write.order);
-      return {
-        Put: {
-          TableName,
-          Item: {
-            ...record,
-            ...itemKey.node(id),
-            type: write.type,
-            prov: nodeTypes[write.type],
-            [table.byType.partitionKey]: listKey(write.project, write.type),
-            [table.byType.sortKey]: order,
-          },
-          ConditionExpression: NOT_THERE,
-          ExpressionAttributeNames: { '#pk': table.partitionKey },
-        },
-      };
-    }
-    case 'mention': {
-      const type = nodeId.parse(write.id)?.type;
-      if (!type) throw new Error(`not a node id: ${write.id}`);
-      return {
-        Put: {
-          TableName,
-          Item: { ...write.fields, ...itemKey.node(write.id), type, prov: nodeTypes[type], at: write.at },
-        },
-      };
-    }
-    case 'edge':
-      return {
-        Put: {
-          TableName,
-          Item: {
-            ...itemKey.edge(write.from, write.relation, write.to),
-            from: write.from,
-            relation: write.relation,
-            to: write.to,
-            at: write.at,
-          },
-        },
-      };
-    case 'update':
-      return { Update: { TableName, Key: itemKey.node(write.id), ...setFields(write.set, write.expect) } };
-    case 'state': {
-      const { revision, ...rest } = write.read;
-      const kept = Object.fromEntries(
-        Object.entries(rest).filter(([name]) => !write.unset?.some((each) => each === name)),
-      );
-      return {
-        Put: {
-          TableName,
-          Item: { ...kept, ...write.set, ...itemKey.state(write.project), revision: revision + 1 },
-          ...unchangedSince(revision),
-        },
-      };
-    }
-    case 'hours':
-      return {
-        Update: {
-          TableName,
-          Key: itemKey.budget(write.project, write.month),
-          UpdateExpression: 'ADD #hours :hours',
-          ExpressionAttributeNames: { '#hours': 'hours' },
-          ExpressionAttributeValues: { ':hours': write.hours },
-        },
-      };
-  }
-}
-
-function setFields(set: Readonly<Record<string, unknown>>, expect: Readonly<Record<string, readonly unknown[]>>) {
-  const names: Record<string, string> = {};
-  const values: Record<string, unknown> = {};
-  const assignments = Object.entries(set)
-    .filter(([, value]) => value !== undefined)
-    .map(([name, value], index) => {
-      names[`#s${index}`] = name;
-      values[`:s${index}`] = value;
-      return `#s${index} = :s${index}`;
-    });
-  const conditions = Object.entries(expect).map(([name, allowed], index) => {
-    names[`#e${index}`] = name;
-    const placeholders = allowed.map((value, position) => {
-      values[`:e${index}x${position}`] = value;
-      return `:e${index}x${position}`;
-    });
-    return `#e${index} IN (${placeholders.join(', ')})`;
-  });
-  return {
-    UpdateExpression: `SET ${assignments.join(', ')}`,
-    ConditionExpression: conditions.join(' AND '),
-    ExpressionAttributeNames: names,
-    ExpressionAttributeValues: values,
   };
 }
 

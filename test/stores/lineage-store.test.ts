@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { itemKey, nodeId } from '../../lambdas/contract/keys.ts';
-import { type LineageStore, lineageStore, type Write } from '../../lambdas/stores/lineage-store.ts';
+import { type LineageStore, lineageStore } from '../../lambdas/stores/lineage-store.ts';
+import type { Write } from '../../lambdas/stores/lineage-writes.ts';
 import { createLineageTable } from '../support/services.ts';
 
 const at = '2026-11-24T12:00:00.000Z';
