@@ -71,9 +71,12 @@ export async function run(): Promise<Result[]> {
     ...(parquet ? [rate('pass over Parquet', parquet), memory('peak memory, Parquet', parquet)] : []),
     rate('pass over CSV', csv),
     {
-      ...throughput('splitting CSV into records with lines', split),
-      against: { name: 'csv-parse 7 with info', value: throughput('', csvParse).value },
-      ratio: Number((csvParse.milliseconds / split.milliseconds).toFixed(2)),
+      // Processor time, which other work on the machine does not stretch.
+      metric: 'splitting CSV into records with lines, processor time',
+      value: Math.round(split.cpuMilliseconds),
+      unit: 'ms',
+      against: { name: 'csv-parse 7 with info', value: Math.round(csvParse.cpuMilliseconds) },
+      ratio: Number((csvParse.cpuMilliseconds / split.cpuMilliseconds).toFixed(2)),
     },
     ...bundle,
   ];

@@ -299,6 +299,11 @@ describe('Parquet', () => {
     expect(reportText(report)).toContain('schema, column late: expected the label');
   });
 
+  test('a row group that would fill the memory is refused before it is read', async () => {
+    const { report } = await rejected(inspectUpload(uploadOf(fixture('large-group')), parquet));
+    expect(report).toMatchObject({ code: 'row-group-too-large', advice: expect.stringContaining('row_group_size') });
+  });
+
   test('cut off, or no Parquet at all', async () => {
     const bytes = fixture('good-snappy');
     const cut = await rejected(inspectUpload(uploadOf(bytes.subarray(0, bytes.length - 20)), parquet));
