@@ -27,13 +27,15 @@ const POLL_MILLISECONDS = 150;
 export interface Wait {
   readonly since: string;
   readonly timeoutMs: number;
+  /** Ends the wait early. */
+  readonly signal?: AbortSignal;
 }
 
 /**
  * Yields entries as they are written, each once. An entry may be written after one that happened later, so each look
  * reads from `since` again: a journal of minutes is one page.
  */
-export async function* followJournal(store: Store, project: string, { since, timeoutMs }: Wait) {
+export async function* followJournal(store: Store, project: string, { since, timeoutMs, signal }: Wait) {
   const seen = new Set<string>();
   const deadline = performance.now() + timeoutMs;
   do {
@@ -43,7 +45,7 @@ export async function* followJournal(store: Store, project: string, { since, tim
       yield entry;
     }
     await new Promise((resolve) => setTimeout(resolve, POLL_MILLISECONDS));
-  } while (performance.now() < deadline);
+  } while (performance.now() < deadline && !signal?.aborted);
 }
 
 /** The first entry that satisfies `wanted`; undefined when the time is over. */
