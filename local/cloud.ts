@@ -14,7 +14,7 @@ import {
   stopService,
 } from './cloud/services.ts';
 
-export { type DeployOptions, deployToCloud } from './cloud/deployment.ts';
+export { deployToCloud } from './cloud/deployment.ts';
 export type { CloudEnvironment, CloudPorts, ServiceName, ServiceStatus };
 
 /** A laptop cloud that runs. */

@@ -80,7 +80,4 @@ export const invocationResponse = z.object({
 
 export type EvaluationFile = z.infer<typeof evaluationFile>;
 export type FeatureBins = z.infer<typeof featureBins>;
-export type NumericBins = z.infer<typeof numericBins>;
-export type CategoricalBins = z.infer<typeof categoricalBins>;
 export type BaselineFile = z.infer<typeof baselineFile>;
-export type Estimate = z.infer<typeof estimate>;

@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { gunzipSync } from 'node:zlib';
 import { extract } from 'tar-stream';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -41,9 +42,7 @@ async function filesOf(bytes: Uint8Array): Promise<Map<string, string>> {
   const reader = extract();
   reader.end(gunzipSync(bytes));
   for await (const entry of reader) {
-    const chunks: Buffer[] = [];
-    for await (const chunk of entry) chunks.push(chunk);
-    files.set(entry.header.name, Buffer.concat(chunks).toString());
+    files.set(entry.header.name, await text(entry));
   }
   return files;
 }
