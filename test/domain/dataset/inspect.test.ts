@@ -92,6 +92,13 @@ describe('one result, however the bytes come', () => {
   });
 });
 
+test('a byte order mark anywhere but at the beginning is a character', async () => {
+  const text = asCsv([goodRow(1, { id: 'a' }), goodRow(1, { id: '\uFEFFa' })]);
+  const place = Buffer.byteLength(text.slice(0, text.indexOf('\uFEFF')));
+  const upload = uploadOf(text, (bytes) => [bytes.subarray(0, place), bytes.subarray(place)]);
+  expect(await accepted(inspectUpload(upload, csv))).toMatchObject({ rows: 2 });
+});
+
 describe('column rules name line, column and value', () => {
   test.each([
     ['a number', { delay: 'abc' }, "line 3, column delay: expected a number, got 'abc'"],
