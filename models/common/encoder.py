@@ -16,7 +16,8 @@ functions that take tables, so that serving does not wait for it.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -90,17 +91,29 @@ class Encoder:
 
     @classmethod
     def fit(cls, table: pyarrow.Table, project: Project) -> Encoder:
-        """The encoder of training rows.
+        """The encoder of training rows; see `fit_parts`."""
+        return cls.fit_parts([table], project)
+
+    @classmethod
+    def fit_parts(cls, tables: Iterable[pyarrow.Table], project: Project) -> Encoder:
+        """The encoder of training rows that come in parts, of which one at a time is in memory.
 
         Raises JobError when there is no feature, or the label has no two classes.
         """
         if not project.features:
             raise JobError("got no feature column, expected at least one column of role 'feature' that is not pii")
+        counts = {column.name: Counter() for column in project.features if column.type == "category"}
+        classes: set[str] = set()
+        for table in tables:
+            for name, counter in counts.items():
+                counter.update({entry["values"]: entry["counts"] for entry in table[name].value_counts().to_pylist()})
+            if project.objective != "regression":
+                classes.update(label_texts(table[project.label.name], project.label.type).unique().to_pylist())
         features = [
-            Feature(column.name, column.type, column.nullable, _frequent_values(table, column))
+            Feature(column.name, column.type, column.nullable, _frequent_values(counts.get(column.name)))
             for column in project.features
         ]
-        return cls(features, _fit_label(table, project))
+        return cls(features, _fit_label(classes - {None}, project))
 
     def encode(self, table: pyarrow.Table) -> numpy.ndarray:
         """Shape (rows, width), float32, from a table with the types of `dataset.ARROW_TYPES`."""
@@ -222,7 +235,7 @@ def class_codes(texts: pyarrow.ChunkedArray, classes: Sequence[str]) -> numpy.nd
     return codes.to_numpy().astype(numpy.float32)
 
 
-def _fit_label(table: pyarrow.Table, project: Project) -> Label:
+def _fit_label(found: set[str], project: Project) -> Label:
     column = project.label
     if project.objective == "regression":
         if column.type not in NUMERIC_TYPES:
@@ -234,7 +247,6 @@ def _fit_label(table: pyarrow.Table, project: Project) -> Label:
         raise JobError(
             f"got label '{column.name}' of type {column.type}, expected boolean, integer or category for {project.objective}"
         )
-    found = {text for text in label_texts(table[column.name], column.type).unique().to_pylist() if text is not None}
     classes = _ordered(found, column)
     if len(classes) < 2 or (project.objective == "binary" and len(classes) != 2):
         expected = "two" if project.objective == "binary" else "two or more"
@@ -253,16 +265,11 @@ def _ordered(found: set[str], column: Column) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def _frequent_values(table: pyarrow.Table, column: Column) -> tuple[str, ...]:
+def _frequent_values(counts: Counter[str | None] | None) -> tuple[str, ...]:
     """Values with at least MINIMUM_CATEGORY_ROWS training rows, most frequent first, equals by their letters."""
-    if column.type != "category":
+    if counts is None:
         return ()
-    counts = table[column.name].value_counts().to_pylist()
-    kept = [
-        (-entry["counts"], entry["values"])
-        for entry in counts
-        if entry["values"] is not None and entry["counts"] >= MINIMUM_CATEGORY_ROWS
-    ]
+    kept = [(-rows, value) for value, rows in counts.items() if value is not None and rows >= MINIMUM_CATEGORY_ROWS]
     return tuple(value for _, value in sorted(kept)[:MAXIMUM_CATEGORIES])
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from common.container import Terminated, deferred_termination, log, log_metric, write_atomically
 
+import numpy
 import xgboost
 from options import Options
 
@@ -51,17 +52,25 @@ class Boosting:
         watching: xgboost.DMatrix | None,
         options: Options,
         checkpoints: Path | None,
+        start: xgboost.Booster | None = None,
     ):
         self._parameters = parameters
         self._training = training
         self._watching = watching
         self._options = options
         self._checkpoints = checkpoints
-        self._identity = _identity(parameters, training, watching)
-        self._early = Early()
+        trees = start.save_raw("ubj") if start else None
+        # Each worker has its own rows, and the first one's say for all whose checkpoint it is.
+        self._identity = xgboost.collective.broadcast(_identity(parameters, training, watching, trees), 0)
+        self._early = Early(round=start.num_boosted_rounds()) if start else Early()
+        self._last_round = self._early.round + options.rounds
         self._sampled = any(parameters.get(name, 1) != 1 for name in _SAMPLING)
         self._checkpoint: bytes | None = None
-        self._booster = self._fresh_booster(None)
+        self._booster = self._fresh_booster(trees)
+        if start and watching is not None:
+            # The model as it is may be the best that this run can do.
+            self._early.best_round = self._early.round
+            self._early.best_score, _ = self._watch()
 
     def run(self) -> xgboost.Booster:
         """The booster up to its best round."""
@@ -73,10 +82,11 @@ class Boosting:
                     self._begin_segment()
                 score = self._round()
                 now = time.monotonic()
-                if terminated() or now - saved >= self._options.checkpoint_seconds:
+                stopping = _any_worker(terminated())
+                if stopping or now - saved >= self._options.checkpoint_seconds:
                     self._save_checkpoint()
                     saved = time.monotonic()
-                if terminated():
+                if stopping:
                     raise Terminated
                 if score is not None and now - logged >= _LOG_EVERY_SECONDS:
                     log(f"round {self._early.round}: {score:.6g}")
@@ -96,7 +106,7 @@ class Boosting:
         self._booster = self._fresh_booster(trees)
 
     def _finished(self) -> bool:
-        if self._early.round >= self._options.rounds:
+        if self._early.round >= self._last_round:
             return True
         waited = self._early.round - self._early.best_round
         return self._watching is not None and waited >= self._options.early_stopping_rounds
@@ -106,10 +116,15 @@ class Boosting:
         if self._watching is None:
             self._early.round += 1
             return None
+        score, maximize = self._watch()
+        self._early.note(score, maximize)
+        return score
+
+    def _watch(self) -> tuple[float, bool]:
+        """(the watched metric, whether more of it is better)."""
         line = self._booster.eval_set([(self._watching, "watched")], self._early.round)
         name, _, value = line.rsplit("\t", 1)[-1].removeprefix("watched-").partition(":")
-        self._early.note(float(value), name.split("@")[0] in _MAXIMIZED)
-        return float(value)
+        return float(value), name.split("@")[0] in _MAXIMIZED
 
     def _resume(self) -> None:
         file = None if self._checkpoints is None else self._checkpoints / CHECKPOINT_FILE
@@ -130,7 +145,7 @@ class Boosting:
         return state.encode() + b"\n" + trees
 
     def _save_checkpoint(self) -> None:
-        if self._checkpoints is None:
+        if self._checkpoints is None or xgboost.collective.get_rank() != 0:
             return
         if not self._sampled:
             self._checkpoint = self._checkpoint_bytes(self._booster.save_raw("ubj"))
@@ -139,10 +154,23 @@ class Boosting:
             log(f"checkpoint in round {self._early.round}")
 
 
-def _identity(parameters: dict[str, object], training: xgboost.DMatrix, watching: xgboost.DMatrix | None) -> str:
+def _any_worker(flag: bool) -> bool:
+    """Workers stop after the same round, or one would wait for the others for ever."""
+    if xgboost.collective.get_world_size() == 1:
+        return flag
+    return bool(xgboost.collective.allreduce(numpy.array([int(flag)]), xgboost.collective.Op.MAX)[0])
+
+
+def _identity(
+    parameters: dict[str, object],
+    training: xgboost.DMatrix,
+    watching: xgboost.DMatrix | None,
+    start: bytearray | None,
+) -> str:
     """What a checkpoint must have been made with. The device may differ: an interrupted GPU run may go on without one."""
     kept = {name: value for name, value in parameters.items() if name not in ("device", "nthread")}
     digest = hashlib.sha256(json.dumps(kept, sort_keys=True).encode())
+    digest.update(start or b"")
     for matrix in (training, watching):
         if matrix is not None:
             digest.update(f"{matrix.num_row()}x{matrix.num_col()}".encode())

@@ -30,6 +30,10 @@ class Options:
     # Share of the training rows that early stopping watches, chosen by their hash; 0 trains all rounds on all rows.
     validation_share: float = 0.1
     checkpoint_seconds: float = 20
+    # auto, true, false: matrices in pages on disk. auto when the files would not fit into memory.
+    external_memory: str = "auto"
+    # Processes that share the rows; 0: one a GPU, or one.
+    workers: int = 0
     max_bin: int = 256
     booster: dict[str, object] | None = None
 
@@ -40,6 +44,8 @@ _OWN = {
     "early_stopping_rounds": int,
     "validation_share": float,
     "checkpoint_seconds": float,
+    "external_memory": str,
+    "workers": int,
 }
 
 
@@ -48,7 +54,7 @@ def read_options(hyperparameters: dict[str, str], project: Project) -> Options:
 
     Raises JobError naming a hyperparameter that is unknown or no number.
     """
-    own: dict[str, float] = {}
+    own: dict[str, object] = {}
     booster: dict[str, object] = {"seed": project.seed}
     if "learning_rate" not in hyperparameters:
         booster["eta"] = DEFAULT_ETA
@@ -63,6 +69,8 @@ def read_options(hyperparameters: dict[str, str], project: Project) -> Options:
         else:
             known = ", ".join(sorted([*_OWN, *BOOSTER_PARAMETERS]))
             raise JobError(f"got the unknown hyperparameter '{name}', expected one of {known}")
+    if own.get("external_memory", "auto") not in ("auto", "true", "false"):
+        raise JobError(f"got external_memory='{own['external_memory']}', expected auto, true or false")
     return Options(max_bin=int(booster.get("max_bin", Options.max_bin)), booster=booster, **own)
 
 

@@ -1,17 +1,21 @@
 """XGBoost in SageMaker's script mode: one script for a laptop's CPU and an instance's GPU.
 
-Reads the channel `dataset`, writes `xgboost-model`, `encoder.json` and `code/` into the model folder. Hyperparameters
+Reads the channel `dataset` (and, to go on from a model, the channel `model`), writes `xgboost-model`, `encoder.json` and `code/` into the model folder. Hyperparameters
 are XGBoost's own, and those of `Options`. An interrupted run goes on from its newest checkpoint and ends with the same
 trees as an uninterrupted one.
 """
 
 from __future__ import annotations
 
+import sys
+import tarfile
+import tempfile
 from pathlib import Path
 
 from common.container import (
     Container,
     JobError,
+    base_dir,
     copy_code,
     cpu_count,
     gpu_count,
@@ -20,20 +24,17 @@ from common.container import (
     run_job,
     write_atomically,
 )
-from common.dataset import read_dataset
 from common.encoder import Encoder
 from common.metrics import point_metrics
 from common.project import Project, load_project
-from common.split import held_out, validation
 
 import numpy
-import pyarrow
 import xgboost
-from booster import ENCODER_FILE, MODEL_FILE, feature_types
+from booster import ENCODER_FILE, MODEL_FILE, XgboostModel
 from boosting import Boosting
+from matrices import load_data
 from options import Options, read_options
-
-MINIMUM_VALIDATION_ROWS = 50
+from workers import Worker, is_worker, joined, run_workers
 
 
 def train(container: Container) -> None:
@@ -44,43 +45,43 @@ def train(container: Container) -> None:
     code = Path(__file__).resolve().parent
     project = load_project(code)
     options = read_options(container.hyperparameters(), project)
-    table = read_dataset(container.channel("dataset"), project)
-    rows = table.filter(pyarrow.array(~held_out(table, project)))
-    rows = _with_label(rows, project)
-    encoder = Encoder.fit(rows, project)
-    matrix, labels = encoder.encode(rows), encoder.labels(rows)
-    watched = validation(rows, project, options.validation_share)
-    if watched.sum() < MINIMUM_VALIDATION_ROWS:
-        log(f"{watched.sum()} validation rows are too few to stop early: trained on all {len(watched)} rows")
-        watched[:] = False
-    parameters = _parameters(options, project, encoder)
-    log(
-        f"training on {(~watched).sum()} rows, watching {watched.sum()}, held out {table.num_rows - len(watched)} or unlabelled; "
-        f"{encoder.width} columns; device {parameters['device']}"
-    )
-    training = _quantile_matrix(matrix[~watched], labels[~watched], encoder, options)
-    watching = None
-    if watched.any():
-        watching = _quantile_matrix(matrix[watched], labels[watched], encoder, options, like=training)
-    boosting = Boosting(parameters, training, watching, options, container.checkpoints)
-    booster = boosting.run()
-    if watched.any():
-        _log_quality(booster, matrix[watched], labels[watched], project)
-    _save(container, booster, encoder, code)
+    with joined() as worker:
+        start = _model_to_go_on_from(container, project)
+        data = load_data(container.channel("dataset"), project, options, worker, start.encoder if start else None)
+        parameters = _parameters(options, project, data.encoder, worker)
+        log(f"device {parameters['device']}, {worker.world} workers")
+        boosting = Boosting(
+            parameters, data.training, data.watching, options, container.checkpoints, start.booster if start else None
+        )
+        booster = boosting.run()
+        if worker.rank != 0:
+            return
+        if data.watching is not None:
+            _log_quality(booster, data.watching, project)
+        _save(container, booster, data.encoder, code)
 
 
-def _with_label(rows: pyarrow.Table, project: Project) -> pyarrow.Table:
-    """Rows without a label teach nothing."""
-    labels = rows[project.label.name]
-    if labels.null_count:
-        log(f"left out {labels.null_count} rows without a label")
-        rows = rows.filter(labels.is_valid())
-    if rows.num_rows == 0:
-        raise JobError("got no labelled row to train on, expected some; upload more rows or lower training.holdOut")
-    return rows
+def _model_to_go_on_from(container: Container, project: Project) -> XgboostModel | None:
+    """Warm start: the model.tar.gz of the channel `model`, if the job has one. Its trees and its encoder are kept."""
+    archives = sorted((container.base / "input" / "data" / "model").glob("*.tar.gz"))
+    if not archives:
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        with tarfile.open(archives[0]) as archive:
+            archive.extractall(folder, filter="data")
+        model = XgboostModel.load(Path(folder))
+    known = {(feature.name, feature.kind) for feature in model.encoder.features}
+    wanted = {(column.name, column.type) for column in project.features}
+    if known != wanted:
+        names = ", ".join(sorted(name for name, _ in known ^ wanted))
+        raise JobError(
+            f"got a model to go on from with other features ({names}), expected the project's; train without it"
+        )
+    log(f"going on from a model of {model.booster.num_boosted_rounds()} rounds")
+    return model
 
 
-def _parameters(options: Options, project: Project, encoder: Encoder) -> dict[str, object]:
+def _parameters(options: Options, project: Project, encoder: Encoder, worker: Worker) -> dict[str, object]:
     """XGBoost's parameters: what follows from the project, over it what the user set."""
     classes = len(encoder.label.classes)
     objectives = {
@@ -89,37 +90,19 @@ def _parameters(options: Options, project: Project, encoder: Encoder) -> dict[st
         "regression": {"objective": "reg:squarederror", "eval_metric": ["rmse"]},
     }
     has_cuda = bool(xgboost.build_info().get("USE_CUDA")) and gpu_count() > 0
+    device = f"cuda:{worker.rank}" if worker.world > 1 else "cuda"
     return {
         "tree_method": "hist",
-        "device": "cuda" if has_cuda else "cpu",
-        "nthread": cpu_count(),
+        "device": device if has_cuda else "cpu",
+        "nthread": max(cpu_count() // worker.world, 1),
         **objectives[project.objective],
         **options.booster,
     }
 
 
-def _quantile_matrix(
-    matrix: numpy.ndarray,
-    labels: numpy.ndarray,
-    encoder: Encoder,
-    options: Options,
-    like: xgboost.DMatrix | None = None,
-) -> xgboost.QuantileDMatrix:
-    return xgboost.QuantileDMatrix(
-        matrix,
-        label=labels,
-        feature_types=feature_types(encoder),
-        enable_categorical=True,
-        max_bin=options.max_bin,
-        ref=like,
-        nthread=cpu_count(),
-    )
-
-
-def _log_quality(booster: xgboost.Booster, matrix: numpy.ndarray, labels: numpy.ndarray, project: Project) -> None:
-    """The metrics that SageMaker's MetricDefinitions look for: `validation-auc=0.7312`."""
-    predictions = booster.inplace_predict(matrix, validate_features=False)
-    for name, value in point_metrics(project.objective, labels, predictions).items():
+def _log_quality(booster: xgboost.Booster, watching: xgboost.DMatrix, project: Project) -> None:
+    """The metrics that SageMaker's MetricDefinitions look for: `validation-auc=0.7312`; of worker 0's rows."""
+    for name, value in point_metrics(project.objective, watching.get_label(), booster.predict(watching)).items():
         if numpy.isfinite(value):
             log_metric(f"validation-{name}", value)
 
@@ -131,5 +114,12 @@ def _save(container: Container, booster: xgboost.Booster, encoder: Encoder, code
     log(f"saved {booster.num_boosted_rounds()} rounds to {container.model}")
 
 
+def _workers_wanted() -> int:
+    """One a GPU, unless the hyperparameter `workers` says otherwise."""
+    return int(Container(base_dir()).hyperparameters().get("workers", "0")) or max(gpu_count(), 1)
+
+
 if __name__ == "__main__":
+    if _workers_wanted() > 1 and not is_worker():
+        sys.exit(run_workers(_workers_wanted()))
     run_job(train)

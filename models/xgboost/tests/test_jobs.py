@@ -6,11 +6,15 @@ import json
 import re
 import shutil
 import signal
+import subprocess
+import sys
 import time
 
 from conftest import column, post
 
+import numpy
 import pytest
+import xgboost
 from trials import COLOURS, evaluated, generated, project_of, trained
 
 OPTIONS = {"num_round": "60", "eta": "0.2"}
@@ -179,3 +183,70 @@ def test_a_chunked_and_a_pipelined_request_are_answered_in_order(make_job, serve
     answers = received.split(b"HTTP/1.1 ")[1:]
     assert [answer[:3] for answer in answers] == [b"200"] * 3
     assert answers[0].rsplit(b"\r\n", 1)[1] == answers[2].rsplit(b"\r\n", 1)[1] != b""
+
+
+def test_going_on_from_a_model_keeps_its_trees(make_job):
+    first, _ = train_one(make_job, "binary", "first", {"num_round": "20"})
+    job = make_job("further")
+    job.add_code("xgboost", project_of("binary"))
+    job.add_file("input/data/dataset", "0" * 64, generated("binary", seed=5))
+    first.archive_model(job.root / "input/data/model/model.tar.gz")
+    code, output = job.run("train.py", {"num_round": "15", "eta": "0.2", "early_stopping_rounds": "15"})
+    assert code == 0, output
+    assert "going on from a model of 20 rounds" in output
+    before, after = (xgboost.Booster(model_file=each.root / "model/xgboost-model") for each in (first, job))
+    assert 20 < after.num_boosted_rounds() <= 35
+    assert after[:20].get_dump() == before.get_dump()
+    assert (job.root / "model/encoder.json").read_bytes() == (first.root / "model/encoder.json").read_bytes()
+
+
+def test_a_model_with_other_features_is_no_start(make_job):
+    first, _ = train_one(make_job, "binary", "first")
+    job = make_job("further")
+    project = project_of("binary")
+    del project["data"]["columns"]["flag"]
+    job.add_code("xgboost", project)
+    job.add_file("input/data/dataset", "0" * 64, generated("binary"))
+    first.archive_model(job.root / "input/data/model/model.tar.gz")
+    assert job.run("train.py")[0] == 1
+    assert "other features (flag)" in job.failure
+
+
+def predictions_of(job, content):
+    """The model's probabilities for the rows of a CSV, by the code in its own archive."""
+    job.add_file("input/data/other", "0" * 64, content)
+    script = (
+        "import sys, pathlib, numpy; root = pathlib.Path(sys.argv[1]); sys.path.insert(0, str(root / 'model/code'))\n"
+        "from common.dataset import read_dataset; from common.project import load_project; from booster import XgboostModel\n"
+        "model = XgboostModel.load(root / 'model')\n"
+        "table = read_dataset(root / 'input/data/other', load_project(root / 'model/code'))\n"
+        "numpy.save(root / 'scores.npy', model.predict(model.encoder.encode(table)))"
+    )
+    subprocess.run([sys.executable, "-c", script, str(job.root)], check=True, timeout=60)
+    return numpy.load(job.root / "scores.npy")
+
+
+@pytest.mark.parametrize("options", [{"external_memory": "true"}, {"workers": "2"}])
+def test_pages_on_disk_and_several_workers_give_nearly_the_same_model(make_job, options):
+    """Quantiles are sketched from parts, so bins and with them trees differ a little: predictions by 0.02 on average."""
+    plain, _ = train_one(make_job, "binary", "plain", {"early_stopping_rounds": "60"})
+    job = make_job("other")
+    job.add_code("xgboost", project_of("binary"))
+    header, *lines = generated("binary").splitlines(keepends=True)
+    for part in range(3):
+        job.add_file("input/data/dataset", str(part) * 64, header + b"".join(lines[part * 500 : (part + 1) * 500]))
+    code, output = job.run("train.py", {**OPTIONS, "early_stopping_rounds": "60", **options})
+    assert code == 0, output
+    assert ("matrices on disk" if "external_memory" in options else "starting 2 workers") in output
+    rows = generated("binary", seed=9)
+    assert numpy.abs(predictions_of(job, rows) - predictions_of(plain, rows)).mean() < 0.02
+    assert (job.root / "model/encoder.json").read_bytes() == (plain.root / "model/encoder.json").read_bytes()
+
+
+def test_a_failing_worker_ends_the_job_with_its_reason(make_job):
+    job = make_job("failing")
+    job.add_code("xgboost", project_of("binary"))
+    job.add_file("input/data/dataset", "0" * 64, b"nonsense\n1\n")
+    code, _ = job.run("train.py", {"workers": "2"})
+    assert code == 1
+    assert "has no column" in job.failure

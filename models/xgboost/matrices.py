@@ -1,0 +1,180 @@
+"""From a dataset channel to XGBoost's matrices: in memory, or in pages on disk when the data exceeds the memory.
+
+Out of memory's way, the files are read twice, one at a time: for the encoder, and for the matrices, whose pages XGBoost
+keeps in a temporary folder. One file with its encoded rows has to fit into memory.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from common.container import JobError, cpu_count, log
+from common.dataset import BadRows, read_dataset, read_parts, report_bad_rows
+from common.encoder import Encoder
+from common.project import Project
+from common.split import held_out, validation
+
+import numpy
+import pyarrow
+import xgboost
+from booster import feature_types
+from options import Options
+from workers import Worker
+
+MINIMUM_VALIDATION_ROWS = 50
+# A CSV field of a few characters becomes a float64 of Arrow's, a float32 of the encoder's, and a bin of XGBoost's.
+MEMORY_PER_FILE_BYTE = 6
+
+
+@dataclass(frozen=True)
+class Data:
+    """`watching` is None when there are too few rows to watch."""
+
+    encoder: Encoder
+    training: xgboost.DMatrix
+    watching: xgboost.DMatrix | None
+
+
+def load_data(folder: Path, project: Project, options: Options, worker: Worker, encoder: Encoder | None) -> Data:
+    """This worker's rows of a channel. `encoder`: that of the model to go on from, None to fit one.
+
+    Raises JobError when there is nothing to train on.
+    """
+    if _exceeds_memory(folder, options):
+        if worker.world > 1:
+            raise JobError(
+                "got several workers and data that exceed the memory, expected one of the two; use a larger instance"
+            )
+        return _from_disk(folder, project, options, encoder)
+    table = read_dataset(folder, project)
+    rows = training_rows(table, project)
+    if rows.num_rows == 0:
+        raise JobError("got no labelled row to train on, expected some; upload more rows or lower training.holdOut")
+    encoder = encoder or Encoder.fit(rows, project)
+    watched = validation(rows, project, options.validation_share)
+    enough = _enough(int(watched.sum()), rows.num_rows)
+    if not enough:
+        watched[:] = False
+    matrix, labels = encoder.encode(rows), known_labels(encoder, rows)
+    log(
+        f"training on {(~watched).sum()} rows, watching {watched.sum()}, not used {table.num_rows - rows.num_rows} "
+        f"(held out or without a label); {encoder.width} columns"
+    )
+    mine = numpy.arange(len(labels)) % worker.world == worker.rank
+    training = _quantile_matrix(matrix[~watched & mine], labels[~watched & mine], encoder, options, None)
+    if not enough:
+        return Data(encoder, training, None)
+    return Data(
+        encoder, training, _quantile_matrix(matrix[watched & mine], labels[watched & mine], encoder, options, training)
+    )
+
+
+def training_rows(table: pyarrow.Table, project: Project) -> pyarrow.Table:
+    """Rows that are not held out and have a label."""
+    rows = table.filter(pyarrow.array(~held_out(table, project)))
+    return rows.filter(rows[project.label.name].is_valid())
+
+
+def known_labels(encoder: Encoder, rows: pyarrow.Table) -> numpy.ndarray:
+    """Raises JobError for a class that the model to go on from does not know."""
+    labels = encoder.labels(rows)
+    if numpy.isnan(labels).any():
+        raise JobError(
+            f"got labels of a class that the model to go on from does not know, expected {', '.join(encoder.label.classes)}; "
+            "train without the channel 'model'"
+        )
+    return labels
+
+
+class _Files(xgboost.DataIter):
+    """The rows to train on, or to watch, one file after the other."""
+
+    def __init__(self, folder: Path, project: Project, options: Options, encoder: Encoder, watched: bool, cache: str):
+        super().__init__(cache_prefix=os.path.join(cache, "watching" if watched else "training"), on_host=False)
+        self._folder, self._project, self._encoder = folder, project, encoder
+        self._share, self._watched = options.validation_share, watched
+        self._parts: Iterator[pyarrow.Table] = iter(())
+        self.reset()
+
+    def reset(self) -> None:
+        self._parts = _training_parts(self._folder, self._project, BadRows())
+
+    def next(self, input_data) -> bool:
+        for rows, _ in self._parts:
+            chosen = validation(rows, self._project, self._share) == self._watched
+            if chosen.any():
+                part = rows.filter(pyarrow.array(chosen))
+                input_data(
+                    data=self._encoder.encode(part),
+                    label=known_labels(self._encoder, part),
+                    feature_types=feature_types(self._encoder),
+                )
+                return True
+        return False
+
+
+def _from_disk(folder: Path, project: Project, options: Options, encoder: Encoder | None) -> Data:
+    log("the data exceed the memory: read in parts, matrices on disk")
+    bad, total, trained, watched = BadRows(), 0, 0, 0
+
+    def counted() -> Iterator[pyarrow.Table]:
+        nonlocal total, trained, watched
+        for rows, all_rows in _training_parts(folder, project, bad):
+            total += all_rows
+            trained += rows.num_rows
+            watched += int(validation(rows, project, options.validation_share).sum())
+            yield rows
+
+    fitted = Encoder.fit_parts(counted(), project)
+    report_bad_rows(bad, total, project)
+    encoder = encoder or fitted
+    cache = tempfile.mkdtemp(prefix="xgboost-pages-")
+    log(
+        f"training on {trained - watched} rows, watching {watched} of {total}; {encoder.width} columns; pages in {cache}"
+    )
+
+    def matrix(watch: bool, like: xgboost.DMatrix | None) -> xgboost.DMatrix:
+        files = _Files(folder, project, options, encoder, watch, cache)
+        return xgboost.ExtMemQuantileDMatrix(
+            files, max_bin=options.max_bin, ref=like, enable_categorical=True, nthread=cpu_count()
+        )
+
+    training = matrix(False, None)
+    return Data(encoder, training, matrix(True, training) if _enough(watched, trained) else None)
+
+
+def _training_parts(folder: Path, project: Project, bad: BadRows) -> Iterator[tuple[pyarrow.Table, int]]:
+    """(rows to train on, all rows) of each file."""
+    for part in read_parts(folder, project, bad):
+        yield training_rows(part.table, project), part.total_rows
+
+
+def _quantile_matrix(
+    matrix: numpy.ndarray, labels: numpy.ndarray, encoder: Encoder, options: Options, like: xgboost.DMatrix | None
+) -> xgboost.QuantileDMatrix:
+    return xgboost.QuantileDMatrix(
+        matrix,
+        label=labels,
+        feature_types=feature_types(encoder),
+        enable_categorical=True,
+        max_bin=options.max_bin,
+        ref=like,
+        nthread=cpu_count(),
+    )
+
+
+def _enough(watched: int, rows: int) -> bool:
+    if watched < MINIMUM_VALIDATION_ROWS:
+        log(f"{watched} validation rows are too few to stop early: trained on all {rows} rows")
+    return watched >= MINIMUM_VALIDATION_ROWS
+
+
+def _exceeds_memory(folder: Path, options: Options) -> bool:
+    if options.external_memory != "auto":
+        return options.external_memory == "true"
+    needed = MEMORY_PER_FILE_BYTE * sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    return needed > os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * 0.8
