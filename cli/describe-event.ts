@@ -74,6 +74,9 @@ const sentences: readonly Sentence[] = [
   say(events.StepOverdue, (d) => `${d.kind} ${d.name} takes too long`, 'bad'),
 ];
 
+/** The events that have a sentence of their own: all, as a test holds. */
+export const describedEvents: readonly string[] = sentences.map((sentence) => sentence.detailType);
+
 export function describeEvent(entry: Pick<JournalEntry, 'type' | 'detail'>): {
   readonly text: string;
   readonly mood: Mood;

@@ -134,7 +134,7 @@ function dataRows({ project, datasetVersions }: ProjectStatus, ago: Ago): string
   const [newest] = datasetVersions;
   if (!newest) return [['data', 'nothing yet', '', `flywheel upload ${project} FILE`]];
   const rows = `${count(newest.rows)} rows in ${newest.objects} files`;
-  return [['data', `${project}@${newest.version}`, rows, ago(newest.at)]];
+  return [['data', `${project}@${newest.version}`, ago(newest.at), rows]];
 }
 
 function trainingRows({ project, trainingRuns }: ProjectStatus, ago: Ago): string[][] {
@@ -143,7 +143,7 @@ function trainingRows({ project, trainingRuns }: ProjectStatus, ago: Ago): strin
   const outcome = newest.model === undefined ? newest.status : `${newest.status} → ${project}/${newest.model}`;
   const text = newest.status === 'failed' ? paint.red(`failed: ${newest.failure ?? 'no reason given'}`) : outcome;
   return [
-    ['training', newest.runId, `${text}, on ${project}@${newest.datasetVersion} (${newest.trigger})`, ago(newest.at)],
+    ['training', newest.runId, ago(newest.at), `${text}, on ${project}@${newest.datasetVersion} (${newest.trigger})`],
   ];
 }
 
@@ -151,7 +151,7 @@ function modelRows({ project, models }: ProjectStatus, ago: Ago): string[][] {
   return models.map((model, index) => {
     const status = model.status === 'rejected' ? paint.red(model.status) : model.status;
     const metrics = model.metrics ? `: ${metricsText(model.metrics, 2)}` : '';
-    return [index === 0 ? 'models' : '', `${project}/${model.model}`, status + metrics, ago(model.at)];
+    return [index === 0 ? 'models' : '', `${project}/${model.model}`, ago(model.at), status + metrics];
   });
 }
 
@@ -159,7 +159,7 @@ function servingRows({ project, deployments }: ProjectStatus, ago: Ago): string[
   const [newest] = deployments;
   if (!newest) return [];
   const failure = newest.failure ? paint.red(`: ${newest.failure}`) : '';
-  return [['deployment', `${project}/${newest.model}`, newest.status + failure, ago(newest.endedAt ?? newest.at)]];
+  return [['deployment', `${project}/${newest.model}`, ago(newest.endedAt ?? newest.at), newest.status + failure]];
 }
 
 export function eventRow(entry: JournalEntry): string[] {

@@ -1,17 +1,18 @@
 /** Pictures of the demo's page as inline SVG. Colours come from the page's CSS variables, so they follow light and dark. */
-import type { ContainerTime, DemoReport, ModelFigures } from './report.ts';
+import type { DemoReport, ModelFigures } from './report.ts';
+import type { ContainerTime } from './timing.ts';
 
 const WIDTH = 920;
-const escape = (text: string) =>
+export const escapeHtml = (text: string) =>
   text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
 
 function svg(height: number, label: string, parts: readonly string[]): string {
-  const size = `viewBox="0 0 ${WIDTH} ${height}" width="100%" role="img" aria-label="${escape(label)}"`;
+  const size = `viewBox="0 0 ${WIDTH} ${height}" width="100%" role="img" aria-label="${escapeHtml(label)}"`;
   return `<svg ${size} xmlns="http://www.w3.org/2000/svg">\n${parts.join('\n')}\n</svg>`;
 }
 
 const text = (x: number, y: number, content: string, attributes = '') =>
-  `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" ${attributes}>${escape(content)}</text>`;
+  `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" ${attributes}>${escapeHtml(content)}</text>`;
 const line = (x1: number, y1: number, x2: number, y2: number, attributes: string) =>
   `<line x1="${x1.toFixed(1)}" y1="${y1.toFixed(1)}" x2="${x2.toFixed(1)}" y2="${y2.toFixed(1)}" ${attributes}/>`;
 
@@ -144,14 +145,16 @@ export function timelineChart(report: Pick<DemoReport, 'events' | 'containers' |
     ];
   });
   const bars = report.containers.map((container) => programBar(container, x, top, laneHeight));
-  const dots = report.events.flatMap((event) => {
+  // What matters most is drawn last, so nothing covers it.
+  const byWeight = report.events.toSorted((a, b) => Number(loud.has(a.type)) - Number(loud.has(b.type)));
+  const dots = byWeight.flatMap((event) => {
     const lane = lanes.findIndex(({ types }) => types.some((type) => type === event.type));
     if (lane < 0) return [];
     const kind = loud.has(event.type) ? 'bad' : proud.has(event.type) ? 'good' : 'calm';
     const y = top + laneHeight * (lane + 0.5);
     const seconds = ((Date.parse(event.at) - start) / 1000).toFixed(1);
     return [
-      `<circle cx="${x(Date.parse(event.at)).toFixed(1)}" cy="${y}" r="5" class="${kind}"><title>${escape(event.type)} after ${seconds} s</title></circle>`,
+      `<circle cx="${x(Date.parse(event.at)).toFixed(1)}" cy="${y}" r="5" class="${kind}"><title>${escapeHtml(event.type)} after ${seconds} s</title></circle>`,
     ];
   });
   const axis = secondsAxis(end - start).map((second) =>
@@ -171,7 +174,7 @@ function programBar(container: ContainerTime, x: (time: number) => number, top: 
   const y = top + laneHeight * (lane + 0.5) - 8;
   const width = Math.max(2, x(container.to) - x(container.from));
   const label = `${container.job}: ${((container.to - container.from) / 1000).toFixed(1)} s`;
-  return `<rect x="${x(container.from).toFixed(1)}" y="${y}" width="${width.toFixed(1)}" height="16" rx="3" class="program"><title>${escape(label)}</title></rect>`;
+  return `<rect x="${x(container.from).toFixed(1)}" y="${y}" width="${width.toFixed(1)}" height="16" rx="3" class="program"><title>${escapeHtml(label)}</title></rect>`;
 }
 
 function serviceBand(

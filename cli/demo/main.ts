@@ -10,15 +10,16 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { Command } from 'commander';
 import { repository } from '../../local/cloud/layout.ts';
-import { deployToCloud, resetCloud, startCloud, stopCloud } from '../../local/cloud.ts';
-import { open, type Session } from '../command.ts';
-import { LOCAL, projectOf } from '../connection.ts';
+import { stopCloud } from '../../local/cloud.ts';
+import type { Session } from '../command.ts';
+import { projectOf } from '../connection.ts';
 import { CommandFailed, explain } from '../failure.ts';
 import { renderTree } from '../lineage/render.ts';
 import { columns, duration, paint } from '../output.ts';
 import { peekDeadLetters } from '../queues.ts';
 import { eventRow, projectStatus, renderEnvironment, renderProject, ringingAlarms } from '../status.ts';
 import { prepareFlights } from './flights.ts';
+import { freshCloud } from './fresh-cloud.ts';
 import { renderPage } from './page.ts';
 import { type DemoReport, makeReport } from './report.ts';
 import { tell } from './story.ts';
@@ -82,13 +83,7 @@ async function demo(): Promise<DemoReport> {
 async function setUp(): Promise<Session> {
   say('The data: flights that left New York in 2013, with the weather of their hour');
   await prepareFlights();
-  say('A laptop cloud, empty: AWS as a process, SageMaker as a process, IAM enforced');
-  await resetCloud(options);
-  const cloud = await startCloud({ directory: options.directory, ports: { cloud: 0, sagemaker: 0 } });
-  say('cdk deploy: the same stacks as in an account');
-  await deployToCloud(cloud, { stacks: [`${LOCAL}/**`] });
-  process.env.FLYWHEEL_LOCAL = options.directory;
-  return open({ env: LOCAL, json: false });
+  return freshCloud(options.directory, say);
 }
 
 function conclude(report: DemoReport, lineage: string): void {

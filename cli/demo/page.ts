@@ -1,19 +1,17 @@
 /** The demo's report as one self-contained page: no script, no font, nothing fetched. */
+import * as z from 'zod';
 import { describeEvent } from '../describe-event.ts';
 import { duration } from '../output.ts';
-import { driftChart, metricChart, timelineChart } from './charts.ts';
+import { driftChart, escapeHtml, metricChart, timelineChart } from './charts.ts';
 import type { DemoReport } from './report.ts';
-
-const escape = (text: string) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 
 export function renderPage(report: DemoReport, lineage: string): string {
   const { timing, traffic, models } = report;
-  const newest = models.at(-1);
   const sections = [
     section('What was promised', promises(report)),
     section(
       'The loop in time',
-      timelineChart(report),
+      timelineChart(report) + stepTable(timing),
       `Each dot is an event, each bar a program in a container. First upload to model in service: ${duration(timing.loopMs)}, ` +
         `of that ${duration(timing.containerMs)} training and evaluation, ${duration(timing.overheadMs)} everything else.`,
     ),
@@ -25,11 +23,15 @@ export function renderPage(report: DemoReport, lineage: string): string {
     section(
       'Drift',
       driftChart(report.drift),
-      `${report.drift.rows.toLocaleString('en-US')} captured predictions of July against what model ${newest ? newest.version - 1 : ''} was trained on. ` +
+      `${report.drift.rows.toLocaleString('en-US')} captured predictions of July against what model ${report.drift.model} was trained on. ` +
         'Population stability index, logarithmic.',
     ),
     section('A broken file', quarantine(report)),
-    section('Where one prediction comes from', `<pre>${escape(lineage)}</pre>`, `Prediction ${report.predictionId}`),
+    section(
+      'Where one prediction comes from',
+      `<pre>${escapeHtml(lineage)}</pre>`,
+      `Prediction ${report.predictionId}`,
+    ),
     section('Predictions while models changed', table(trafficRows(traffic))),
     section('Every event', eventTable(report)),
   ];
@@ -38,12 +40,12 @@ export function renderPage(report: DemoReport, lineage: string): string {
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Flywheel demo: ${escape(report.project)}</title>
+<title>Flywheel demo: ${escapeHtml(report.project)}</title>
 <style>${STYLE}</style>
 </head>
 <body>
 <main>
-<h1>Flywheel demo: ${escape(report.project)}</h1>
+<h1>Flywheel demo: ${escapeHtml(report.project)}</h1>
 <p class="lead">From an upload to a monitored model and round again, on one machine. ${verdict(report)}</p>
 ${tiles(report)}
 ${sections.join('\n')}
@@ -54,7 +56,7 @@ ${sections.join('\n')}
 }
 
 function section(title: string, body: string, note = ''): string {
-  return `<section><h2>${escape(title)}</h2>${note ? `<p>${escape(note)}</p>` : ''}${body}</section>`;
+  return `<section><h2>${escapeHtml(title)}</h2>${note ? `<p>${escapeHtml(note)}</p>` : ''}${body}</section>`;
 }
 
 function verdict({ ok, promises }: DemoReport): string {
@@ -74,14 +76,19 @@ function tiles({ timing, models, traffic, drift }: DemoReport): string {
     [(drift.features[0]?.psi ?? 0).toFixed(1), `highest drift (PSI of ${drift.features[0]?.name ?? 'none'})`],
   ];
   const cells = figures.map(
-    ([value = '', label = '']) => `<div><b>${escape(value)}</b><span>${escape(label)}</span></div>`,
+    ([value = '', label = '']) => `<div><b>${escapeHtml(value)}</b><span>${escapeHtml(label)}</span></div>`,
   );
   return `<div class="tiles">${cells.join('')}</div>`;
 }
 
 function promises({ promises: list }: DemoReport): string {
-  const items = list.map(({ promise, held }) => `<li class="${held ? 'yes' : 'no'}">${escape(promise)}</li>`);
+  const items = list.map(({ promise, held }) => `<li class="${held ? 'yes' : 'no'}">${escapeHtml(promise)}</li>`);
   return `<ul class="promises">${items.join('')}</ul>`;
+}
+
+function stepTable({ steps }: DemoReport['timing']): string {
+  const rows = steps.map(({ step, ms, inContainer }) => [step, duration(ms), inContainer ? 'in a container' : '']);
+  return `<details><summary>The first loop, step by step</summary>${table([['step', 'time', ''], ...rows])}</details>`;
 }
 
 function modelTable({ models, project }: DemoReport): string {
@@ -95,9 +102,19 @@ function modelTable({ models, project }: DemoReport): string {
   return table([['model', 'data', 'asked for by', 'decision', 'why'], ...rows]);
 }
 
+/** The part of a quarantine report that says where and why. */
+const violations = z.object({
+  violations: z.array(
+    z.object({ line: z.number(), column: z.string(), rule: z.string(), expected: z.string(), value: z.string() }),
+  ),
+});
+
 function quarantine({ quarantine: { upload, reason, report } }: DemoReport): string {
-  const summary = `<p>${escape(upload)}: ${escape(reason)}. The data version before stayed.</p>`;
-  return `${summary}<pre>${escape(JSON.stringify(report, undefined, 2))}</pre>`;
+  const summary = `<p>${escapeHtml(`${upload}: ${reason}. The data version before stayed.`)}</p>`;
+  const rows = violations
+    .parse(report)
+    .violations.map(({ line, column, rule, expected, value }) => [`line ${line}`, column, rule, expected, value]);
+  return summary + table([['where', 'column', 'rule', 'expected', 'got'], ...rows]);
 }
 
 function trafficRows(traffic: DemoReport['traffic']): string[][] {
@@ -122,7 +139,8 @@ function eventTable({ events }: DemoReport): string {
 }
 
 function table([head = [], ...rows]: readonly (readonly string[])[]): string {
-  const cells = (tag: string, row: readonly string[]) => row.map((cell) => `<${tag}>${escape(cell)}</${tag}>`).join('');
+  const cells = (tag: string, row: readonly string[]) =>
+    row.map((cell) => `<${tag}>${escapeHtml(cell)}</${tag}>`).join('');
   const body = rows.map((row) => `<tr>${cells('td', row)}</tr>`).join('');
   return `<div class="wide"><table><thead><tr>${cells('th', head)}</tr></thead><tbody>${body}</tbody></table></div>`;
 }

@@ -7,15 +7,7 @@ import type { JournalEntry } from '../journal.ts';
 import { renderJson } from '../lineage/render.ts';
 import type { DeadLetters } from '../queues.ts';
 import type { Told } from './story.ts';
-
-/** One stay of a program in a container, in milliseconds since 1970. */
-export interface ContainerTime {
-  readonly kind: 'training' | 'evaluation';
-  readonly job: string;
-  readonly model: number;
-  readonly from: number;
-  readonly to: number;
-}
+import { type ContainerTime, loopSteps, type Step, sumOf } from './timing.ts';
 
 export interface ModelFigures {
   readonly version: number;
@@ -41,6 +33,8 @@ export interface DemoReport {
   }[];
   readonly drift: {
     readonly detected: boolean;
+    /** The model whose traffic drifted. */
+    readonly model: number;
     readonly features: readonly { readonly name: string; readonly psi: number; readonly drifted: boolean }[];
     readonly rows: number;
     readonly threshold: number;
@@ -59,6 +53,8 @@ export interface DemoReport {
     readonly containerMs: number;
     /** The rest: functions, events, SageMaker, and the start of the model server. */
     readonly overheadMs: number;
+    /** The loop, step by step. */
+    readonly steps: readonly Step[];
     /** The whole story, without the set-up. */
     readonly storyMs: number;
   };
@@ -73,10 +69,7 @@ export async function makeReport(
 ): Promise<DemoReport> {
   const models = await modelFigures(session, project.name);
   const containers = await containerTimes(session, project.name);
-  const loopMs = told.firstInServiceAt - told.firstUploadAt;
-  const containerMs = Math.round(
-    containers.filter((each) => each.model === 1).reduce((sum, { from, to }) => sum + to - from, 0),
-  );
+  const steps = loopSteps(told.firstUploadAt, events, containers, 1);
   const features = driftFeatures(told, events);
   const lineage = renderJson(told.lineage);
   const promises = promisesOf(told, models, events, features, lineage, measured.deadLetters);
@@ -97,7 +90,13 @@ export async function makeReport(
           ]
         : [],
     ),
-    drift: { detected: true, features, rows: told.drift.rows, threshold: project.monitoring.psi },
+    drift: {
+      detected: true,
+      model: told.drift.model,
+      features,
+      rows: told.drift.rows,
+      threshold: project.monitoring.psi,
+    },
     quarantine: { upload: told.quarantine.upload, reason: told.quarantine.reason, report: told.quarantine.content },
     lineage,
     predictionId: told.predictionId,
@@ -105,9 +104,10 @@ export async function makeReport(
     containers,
     timing: {
       setupMs: Math.round(measured.setupMs),
-      loopMs,
-      containerMs,
-      overheadMs: loopMs - containerMs,
+      loopMs: sumOf(steps),
+      containerMs: sumOf(steps, (step) => step.inContainer),
+      overheadMs: sumOf(steps, (step) => !step.inContainer),
+      steps,
       storyMs: Math.round(measured.storyMs),
     },
   };
@@ -149,7 +149,7 @@ async function modelFigures({ store }: Session, project: string): Promise<ModelF
  * When programs ran, as SageMaker tells it: a training job's secondary status Training begins when its process starts
  * and ends when it exits; of a processing job these are ProcessingStartTime and ProcessingEndTime.
  */
-async function containerTimes({ store }: Session, project: string): Promise<ContainerTime[]> {
+export async function containerTimes({ store }: Pick<Session, 'store'>, project: string): Promise<ContainerTime[]> {
   const sageMaker = new SageMakerClient({});
   const models = await store.newest('model', project, 50);
   const times = await Promise.all(

@@ -36,7 +36,6 @@ import { StepFailed, type Watcher } from './watcher.ts';
 export interface Told {
   /** Milliseconds since 1970, when the first upload began. */
   readonly firstUploadAt: number;
-  readonly firstInServiceAt: number;
   readonly traffic: TrafficReport;
   readonly suppressed: readonly DetailOf<typeof TrainingSuppressed>[];
   readonly replayedRows: number;
@@ -83,7 +82,7 @@ export async function tell(
   say('January is uploaded: the first version, the first model');
   const firstUploadAt = Date.now();
   await upload('01');
-  const first = await watcher.until(ModelDeployed, 'the first model in service', deployed(1));
+  await watcher.until(ModelDeployed, 'the first model in service', deployed(1));
 
   say('Clients begin to ask for predictions, ten a second, and go on while models change');
   const client = steadyClient(api, name, featureRows('02', project.data.columns).slice(0, 2000));
@@ -127,7 +126,6 @@ export async function tell(
     const lineage = await lineageOf(session, predictionId, 'up');
     return {
       firstUploadAt,
-      firstInServiceAt: Date.parse(first.at),
       traffic: await client.stop(),
       suppressed,
       replayedRows,
