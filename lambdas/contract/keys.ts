@@ -24,6 +24,8 @@ export const datasetKey = {
   prefix: (project: string): string => `datasets/${project}/`,
   objects: (project: string): string => `datasets/${project}/objects/`,
   object: (project: string, sha256: string): string => `datasets/${project}/objects/${sha256}`,
+  /** What an object's columns hold: counts, quantiles, frequent values. Profiles of several objects can be merged. */
+  profile: (project: string, sha256: string): string => `datasets/${project}/profiles/${sha256}.json`,
   manifest: (project: string, manifestId: string): string => `datasets/${project}/manifests/${manifestId}.json`,
   /** The same objects as a SageMaker ManifestFile channel. */
   channel: (project: string, manifestId: string): string => `datasets/${project}/channels/${manifestId}.json`,

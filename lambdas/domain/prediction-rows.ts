@@ -34,6 +34,8 @@ export type CsvRows =
   | { readonly ok: true; readonly rows: readonly Readonly<Record<string, string>>[] }
   | { readonly ok: false; readonly reason: string };
 
+const BYTE_ORDER_MARK = '\uFEFF';
+
 /** A CSV body with a header row. */
 export function parseCsvBody(body: string): CsvRows {
   const records: { fields: string[]; line: number }[] = [];
@@ -43,7 +45,7 @@ export function parseCsvBody(body: string): CsvRows {
     broken: (line) => broken.push(line),
   });
   try {
-    splitter.push(body);
+    splitter.push(body.startsWith(BYTE_ORDER_MARK) ? body.slice(1) : body);
     splitter.end();
   } catch (error) {
     if (error instanceof RecordTooLong) return { ok: false, reason: error.message };
@@ -53,6 +55,8 @@ export function parseCsvBody(body: string): CsvRows {
   const [header, ...rows] = records;
   if (!header || rows.length === 0)
     return { ok: false, reason: 'the CSV body needs a header line and at least one row' };
+  const twice = header.fields.find((name, index) => header.fields.indexOf(name) !== index);
+  if (twice !== undefined) return { ok: false, reason: `the header names the column ${twice} twice` };
   const uneven = rows.find(({ fields }) => fields.length !== header.fields.length);
   if (uneven)
     return {

@@ -92,7 +92,11 @@ async function inspect(
     await reject(project, upload, uploadedBy, inspection, context);
     return undefined;
   }
-  await datasets.storeObject(upload, project.name, inspection.sha256);
+  const { badRows, idsComplete, violations, profile } = inspection;
+  if (badRows > 0) context.log.warn('bad rows were tolerated', { key: upload.key, badRows, counts: violations.counts });
+  if (!idsComplete)
+    context.log.warn('too many ids to find every duplicate', { key: upload.key, rows: inspection.rows });
+  await datasets.storeObject(upload, project.name, inspection.sha256, profile);
   return {
     upload,
     uploadedBy,

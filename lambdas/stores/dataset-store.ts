@@ -11,6 +11,8 @@ import {
 } from '@aws-sdk/client-s3';
 import { datasetKey } from '../contract/keys.ts';
 import { type ManifestFile, type ManifestObject, manifestFile } from '../contract/records.ts';
+import type { Profile } from '../domain/dataset/profile.ts';
+import { encodeProfile } from '../domain/dataset/profile-summary.ts';
 import { channelManifest } from '../domain/versions.ts';
 
 /** One version of one object in the raw bucket. */
@@ -39,12 +41,14 @@ export function datasetStore(buckets: DatasetBuckets, client = new S3Client({}))
   const { rawBucket, datasetBucket, keyArn } = buckets;
   const encryption = { ServerSideEncryption: 'aws:kms', SSEKMSKeyId: keyArn, BucketKeyEnabled: true } as const;
 
-  async function putJson(Key: string, value: unknown): Promise<void> {
+  const putJson = (Key: string, value: unknown): Promise<void> => put(Key, JSON.stringify(value));
+
+  async function put(Key: string, json: string): Promise<void> {
     await client.send(
       new PutObjectCommand({
         Bucket: datasetBucket,
         Key,
-        Body: JSON.stringify(value),
+        Body: json,
         ContentType: 'application/json',
         ...encryption,
       }),
@@ -114,8 +118,12 @@ export function datasetStore(buckets: DatasetBuckets, client = new S3Client({}))
       return Body.transformToWebStream();
     },
 
-    async storeObject(upload: Upload, project: string, sha256: string): Promise<void> {
-      await copy(upload, datasetKey.object(project, sha256));
+    /** Bytes under their hash, and the profile of their columns beside them. */
+    async storeObject(upload: Upload, project: string, sha256: string, profile: Profile): Promise<void> {
+      await Promise.all([
+        copy(upload, datasetKey.object(project, sha256)),
+        put(datasetKey.profile(project, sha256), encodeProfile(profile)),
+      ]);
     },
 
     async quarantine(upload: Upload, project: string, sha256: string, report: unknown): Promise<string> {
