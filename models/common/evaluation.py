@@ -23,7 +23,7 @@ from .project import Project
 from .report import write_report
 from .split import held_out
 
-EXPLAINED_ROWS = 2000
+EXPLAINED_ROWS = 500
 MAXIMUM_SLICES = 100
 CALIBRATION_BINS = 10
 

@@ -24,7 +24,11 @@ def write_report(project: str, evaluation: dict, bins: dict) -> str:
     """The page for the contents of evaluation.json and baseline.json."""
     champion = evaluation["champion"]
     against = "against the champion" if champion else "without a champion to compare with"
-    pictures = [_importance_picture(evaluation["featureImportance"]), _prediction_picture(bins["prediction"])]
+    pictures = [_importance_picture(evaluation["featureImportance"])]
+    if bins["prediction"]["kind"] == "categorical":  # deciles of a number are equally full by construction
+        pictures.append(
+            _bars("Predicted label, held-out rows", bins["prediction"]["values"], bins["prediction"]["counts"])
+        )
     if evaluation["candidate"]["calibration"]:
         pictures.insert(0, _calibration_picture(evaluation))
     return "".join(
@@ -100,14 +104,6 @@ def _importance_picture(importance: list[dict]) -> str:
     )
 
 
-def _prediction_picture(bins: dict) -> str:
-    if bins["kind"] == "categorical":
-        return _bars("Predicted label, held-out rows", bins["values"], bins["counts"])
-    edges = [f"{edge:.3g}" for edge in bins["edges"]]
-    names = [f"≤ {edge}" for edge in edges] + [f"> {edges[-1]}" if edges else "all"]
-    return _bars("Prediction, held-out rows", names, bins["counts"])
-
-
 def _bars(title: str, names: list[str], values: list[float]) -> str:
     height, largest = 22, max([*values, 1e-300])
     parts = []
@@ -116,7 +112,7 @@ def _bars(title: str, names: list[str], values: list[float]) -> str:
         parts.append(
             f'<text x="150" y="{top + 12}" text-anchor="end">{escape(str(name)[:26])}</text>'
             f'<rect x="156" y="{top}" width="{max(value / largest * 230, 0.5):.1f}" height="15" fill="{_BLUE}"/>'
-            f'<text x="{162 + value / largest * 230:.1f}" y="{top + 12}">{value:.3g}</text>'
+            f'<text x="{162 + value / largest * 230:.1f}" y="{top + 12}">{value if isinstance(value, int) else format(value, ".3g")}</text>'
         )
     return _picture(title, 30 + len(names) * height, "".join(parts))
 

@@ -7,6 +7,7 @@ import json
 from common.container import JobError
 from common.dataset import read_dataset
 from common.project import parse_project
+from common.values import parse_timestamp
 
 import pytest
 from samples import FORMATS, as_csv, project_settings, random_rows
@@ -103,3 +104,16 @@ def test_what_cannot_be_read_is_said(tmp_path):
         read_dataset(write(tmp_path / "half", FORMATS["csv.gz"][0](random_rows(50, 6))[:-20]), project)
     with pytest.raises(JobError, match="has no column 'hour'"):
         read_dataset(write(tmp_path / "other", b"id,late\n1,true\n"), project)
+
+
+@pytest.mark.parametrize(
+    "text", ["2013-01-31T05:06:07Z", "2013-01-31 05:06Z", "2013-01-31T05Z", "2013-01-31T05:06:07.123456Z"]
+)
+def test_times_that_all_end_in_z_are_what_single_ones_are(tmp_path, text):
+    project = parse_project(project_settings())
+    rows = [{**row, "when": text} for row in random_rows(5, 7)]
+    table = read_dataset(write(tmp_path / "channel", as_csv(rows)), project)
+    assert set(table["when"].to_pylist()) == {parse_timestamp(text)}
+    rows = [{**row, "when": text + "Z"} for row in rows]
+    with pytest.raises(JobError, match="wrong type, expected timestamp"):
+        read_dataset(write(tmp_path / "other", as_csv(rows)), project)
