@@ -215,7 +215,8 @@ function promisesOf(
           (models.find((each) => each.version === told.drift.model)?.datasetVersion ?? 0),
     },
     {
-      promise: 'one prediction leads back to the bytes it came from, the code, the run, the decision and who uploaded',
+      promise:
+        'one prediction leads back to its request, the bytes it came from, the code, the run, the decision and who uploaded',
       held:
         ['prediction', 'deployment', 'decision', 'model', 'training-run', 'code', 'dataset-version', 'agent'].every(
           (type) => types.has(type),

@@ -123,7 +123,7 @@ export async function tell(
 
     say('Where does one prediction of the new model come from?');
     const { predictionId } = await predictionOf(client, name, retrained.model);
-    const lineage = await lineageOf(session, predictionId, 'up');
+    const lineage = await lineageWithCapture(session, predictionId);
     return {
       firstUploadAt,
       traffic: await client.stop(),
@@ -201,4 +201,14 @@ async function predictionOf(client: ReturnType<typeof steadyClient>, project: st
     await pause(100);
   }
   throw new StepFailed(`${project}/${model} is in service, but the clients' predictions do not come from it.`);
+}
+
+/** Its captured request is written seconds after the answer: asks again until it is part of the lineage. */
+async function lineageWithCapture(session: Session, predictionId: string): Promise<LineageGraph> {
+  for (let attempt = 0; attempt < 40; attempt += 1) {
+    const lineage = await lineageOf(session, predictionId, 'up');
+    if ('captured' in (lineage.nodes.get(lineage.root)?.fields ?? {})) return lineage;
+    await pause(250);
+  }
+  throw new StepFailed(`The request of prediction ${predictionId} was not captured.`);
 }
