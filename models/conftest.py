@@ -106,11 +106,11 @@ def serve():
     """Starts the server on a trained job; stops it at the end."""
     running = []
 
-    def start(job):
+    def start(job, **environment):
         process = subprocess.Popen(
             [sys.executable, str(MODELS / "common/serve.py")],
             env={**os.environ, "SAGEMAKER_BASE_DIR": str(job.root), "SAGEMAKER_BIND_TO_PORT": "0",
-                 "FLYWHEEL_BIND_HOST": "127.0.0.1", "FLYWHEEL_MODEL_VERSION": "trial/3", "PYTHONPATH": ""},
+                 "FLYWHEEL_BIND_HOST": "127.0.0.1", "FLYWHEEL_MODEL_VERSION": "trial/3", **environment, "PYTHONPATH": ""},
             stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
         running.append(process)

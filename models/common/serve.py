@@ -6,7 +6,8 @@ request; the module is SAGEMAKER_PROGRAM (inference.py) in `model/code/`. Standa
 keep-alive and pipelining.
 
 One thread answers: a prediction takes less time than handing it to another thread. Bodies above LARGE_BODY go to a
-worker, so that `/ping` is answered meanwhile.
+worker, so that `/ping` is answered meanwhile. SAGEMAKER_MODEL_SERVER_WORKERS (1) processes share the port, each on its
+own part of the processors.
 """
 
 from __future__ import annotations
@@ -145,7 +146,9 @@ class Server:
         self.loop.add_signal_handler(signal.SIGTERM, stop.set)
         self.loop.add_signal_handler(signal.SIGINT, stop.set)
         host = os.environ.get("FLYWHEEL_BIND_HOST", "0.0.0.0")
-        listener = await self.loop.create_server(lambda: Connection(self), host, port, backlog=512)
+        listener = await self.loop.create_server(
+            lambda: Connection(self), host, port, backlog=512, reuse_port=worker_count() > 1
+        )
         _say(f"listening on {host}:{listener.sockets[0].getsockname()[1]}")
         await stop.wait()
         self.stopping = True
@@ -212,6 +215,43 @@ def _say(message: str) -> None:
     print(message, flush=True)
 
 
+def worker_count() -> int:
+    """Processes that answer."""
+    return int(os.environ.get("SAGEMAKER_MODEL_SERVER_WORKERS", "1"))
+
+
+def run_workers(count: int) -> int:
+    """Forks the processes, passes SIGTERM on, and ends when they have; 1 if one ended by itself."""
+    processors = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_setaffinity") else []
+    children: list[int] = []
+    for worker in range(count):
+        child = os.fork()
+        if child == 0:
+            if processors:
+                os.sched_setaffinity(0, processors[worker % len(processors) :: count])
+            asyncio.run(_serve())
+            os._exit(0)
+        children.append(child)
+    stopping = False
+
+    def stop(*_: object) -> None:
+        nonlocal stopping
+        stopping = True
+        for child in children:
+            os.kill(child, signal.SIGTERM)
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    code = 0
+    while children:
+        ended, _ = os.wait()
+        children.remove(ended)
+        if not stopping:  # the platform starts the container anew
+            code = 1
+            stop()
+    return code
+
+
 async def _serve() -> None:
     started = time.perf_counter()
     model_dir = Path(os.environ.get("SAGEMAKER_BASE_DIR", "/opt/ml")) / "model"
@@ -221,4 +261,6 @@ async def _serve() -> None:
 
 
 if __name__ == "__main__":
+    if worker_count() > 1:
+        sys.exit(run_workers(worker_count()))
     asyncio.run(_serve())

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -250,3 +252,18 @@ def test_a_failing_worker_ends_the_job_with_its_reason(make_job):
     code, _ = job.run("train.py", {"workers": "2"})
     assert code == 1
     assert "has no column" in job.failure
+
+
+def test_several_processes_share_the_port_and_end_together(make_job, serve):
+    job, _ = train_one(make_job, "regression")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    first = serve(job, SAGEMAKER_MODEL_SERVER_WORKERS="2", SAGEMAKER_BIND_TO_PORT=str(port))
+    answers = set()
+    for _ in range(10):
+        connection = http.client.HTTPConnection("127.0.0.1", first.port, timeout=30)
+        answers.add(post(connection, json.dumps({"instances": [ROW]})))
+        connection.close()
+    assert len(answers) == 1
+    assert answers.pop()[0] == 200
