@@ -1,7 +1,7 @@
 /** TrainingRequested → the SageMaker training job of the run's present attempt. */
 import { TrainingFailed, TrainingRequested, TrainingStarted } from '../contract/events.ts';
 import { nodeId, trainingJobName } from '../contract/keys.ts';
-import type { TrainingRunRecord } from '../contract/records.ts';
+import type { ManifestObject, TrainingRunRecord } from '../contract/records.ts';
 import type { ProjectSettings } from '../contract/settings.ts';
 import { instanceOfAttempt } from '../domain/jobs.ts';
 import { trainingJobRequest, windowOf } from '../domain/training-run.ts';
@@ -11,6 +11,7 @@ import { projectNamed } from '../runtime/settings.ts';
 import { type DatasetStore, datasetStore } from '../stores/dataset-store.ts';
 import { type EventPublisher, eventPublisher } from '../stores/event-publisher.ts';
 import { type LineageStore, lineageStore } from '../stores/lineage-store.ts';
+import { TRANSACTION_LIMIT, type Write } from '../stores/lineage-writes.ts';
 import { type ModelStore, modelStore } from '../stores/model-store.ts';
 import { type TrainingGateway, trainingGateway } from '../stores/training-gateway.ts';
 
@@ -71,14 +72,16 @@ export async function startTraining(
     );
 
   const { objects } = await services.datasets.readManifest(project.name, run.manifestId);
+  const inputs = windowOf(objects, project.training.window);
   await Promise.all([
-    services.datasets.writeChannel(project.name, run.runId, [...windowOf(objects, project.training.window)]),
+    services.datasets.writeChannel(project.name, run.runId, [...inputs]),
     services.models.storeCode(
       project.name,
       run.codeSha256,
       () => services.readCode(project.name),
       services.places.keyArn,
     ),
+    recordInputs(project, run, inputs, context),
   ]);
   const outcome = await services.sageMaker.createTrainingJob(
     trainingJobRequest(project, run, {
@@ -89,6 +92,22 @@ export async function startTraining(
   );
   if (outcome === 'no-quota') return nextInstance(project, run, context);
   await started(project, run, context);
+}
+
+/** The exact bytes of the run: a version may hold more than its window, and its predecessors objects that were replaced. */
+async function recordInputs(
+  project: ProjectSettings,
+  run: TrainingRunRecord,
+  inputs: readonly ManifestObject[],
+  { services }: Context<Services>,
+): Promise<void> {
+  const from = nodeId.build('training-run', project.name, run.runId);
+  const edges = inputs.map(({ sha256 }): Write => {
+    const to = nodeId.build('dataset-object', project.name, sha256);
+    return { kind: 'edge', from, relation: 'used', to, at: run.at };
+  });
+  for (let start = 0; start < edges.length; start += TRANSACTION_LIMIT)
+    await services.lineage.write(edges.slice(start, start + TRANSACTION_LIMIT));
 }
 
 async function started(

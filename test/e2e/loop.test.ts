@@ -1,8 +1,10 @@
 /** The loop on the laptop cloud: every function and job with its own role, IAM enforced. */
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { EventBridgeClient, PutEventsCommand } from '@aws-sdk/client-eventbridge';
 import { CopyObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { predictionNode, withPrediction } from '../../cli/lineage/prediction.ts';
+import { walk } from '../../cli/lineage/walk.ts';
 import { predictionAnswer, routes } from '../../lambdas/contract/http.ts';
 import { predictionId } from '../../lambdas/contract/keys.ts';
 import { type Deployed, deployed } from './deployed.ts';
@@ -31,6 +33,10 @@ async function publish(detailType: string, detail: object): Promise<void> {
   const at = new Date().toISOString();
   const Detail = JSON.stringify({ project: PROJECT, at, ...detail });
   await new EventBridgeClient({}).send(new PutEventsCommand({ Entries: [{ ...entry, Detail }] }));
+}
+
+function fail(message: string): never {
+  throw new Error(message);
 }
 
 /** In the order of a project's life: each step builds on the one before. */
@@ -67,6 +73,38 @@ describe('the loop', () => {
     expect(answer.predictions).toHaveLength(50);
     expect(new Set(answer.predictions.map((each) => each.predictionId)).size).toBe(50);
     expect(predictionId.parse(answer.predictions[0]?.predictionId ?? '')).toMatchObject({ project: PROJECT, model: 1 });
+  });
+
+  it('tells what serves, and takes the labels that come later', async () => {
+    const { body } = await flywheel.api.request(routes.describe, PROJECT);
+    expect(body).toMatchObject({ inService: { modelVersion: 'trial/1' }, drifting: false });
+    const answer = predictionAnswer.parse((await predict(trialRows({ from: 3, rows: 1 }).map(features))).body);
+    const labels = answer.predictions.map((each) => ({ predictionId: each.predictionId, label: true }));
+    const post = (json: object) =>
+      flywheel.api.request(routes.groundTruth, PROJECT, { text: JSON.stringify(json), type: 'application/json' });
+    expect(await post({ labels })).toMatchObject({ status: 202, body: { accepted: 1 } });
+    expect(await post({ labels: [{ predictionId: 'other.1.x', label: true }] })).toMatchObject({ status: 400 });
+  });
+
+  it('leads from a prediction to the very bytes, and from the bytes to what uses them', async () => {
+    const answer = predictionAnswer.parse((await predict(trialRows({ from: 4, rows: 1 }).map(features))).body);
+    const id = answer.predictions[0]?.predictionId ?? '';
+    const origin = predictionId.parse(id);
+    const source = withPrediction(flywheel.lineage, id, undefined);
+    const { nodes } = await walk(source, predictionNode(id, origin ?? fail('not a prediction id')), 'up');
+    const of = (type: string) => [...nodes.values()].filter((node) => node.type === type);
+    const sha256 = createHash('sha256')
+      .update(trialCsv({ from: 0, rows: 3000 }))
+      .digest('hex');
+    expect(of('dataset-object')).toMatchObject([{ fields: { sha256 } }]);
+    expect(of('upload')).toMatchObject([{ fields: { key: 'trial/first.csv.gz' } }]);
+    expect(of('training-run')).toMatchObject([{ fields: { hyperparameters: { num_round: '20' } } }]);
+    expect(of('code')[0]?.fields.image).toContain('sagemaker-xgboost');
+    expect(of('agent').length).toBeGreaterThan(0);
+    const down = await walk(flywheel.lineage, `dataset-object/trial/${sha256}`, 'down');
+    expect([...down.nodes.keys()]).toEqual(
+      expect.arrayContaining(['model/trial/1', 'endpoint/trial/flywheel-local-trial']),
+    );
   });
 
   it('names the row, the column and the rule of a bad request', async () => {
