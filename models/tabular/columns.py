@@ -54,6 +54,11 @@ class Columns:
     def pinned(self) -> Columns:
         return Columns(*(part.pin_memory() for part in self._parts))
 
+    def used_by(self, stream: torch.cuda.Stream) -> None:
+        """Keeps the memory from being handed out again before this stream has read it."""
+        for part in self._parts:
+            part.record_stream(stream)
+
     def copy_from(self, other: Columns) -> None:
         """Into the same memory, which a captured graph reads."""
         for mine, others in zip(self._parts, other._parts, strict=True):
@@ -95,26 +100,26 @@ def batches(columns: Columns, order: torch.Tensor, size: int, device: torch.devi
         for start in starts:
             yield columns.take(order[start : start + size])
         return
+    stream = torch.cuda.Stream(device)
     with ThreadPoolExecutor(1) as worker:
-        waiting = [worker.submit(_sent, columns, order[start : start + size], device) for start in starts[:2]]
+        waiting = [worker.submit(_sent, columns, order[start : start + size], device, stream) for start in starts[:2]]
         for position in range(len(starts)):
-            batch, arrived = waiting.pop(0).result()
-            torch.cuda.current_stream(device).wait_event(arrived)
+            batch = waiting.pop(0).result()
+            batch.used_by(torch.cuda.current_stream(device))
             if position + 2 < len(starts):
                 start = starts[position + 2]
-                waiting.append(worker.submit(_sent, columns, order[start : start + size], device))
+                waiting.append(worker.submit(_sent, columns, order[start : start + size], device, stream))
             yield batch
 
 
-def _sent(columns: Columns, rows: torch.Tensor, device: torch.device) -> tuple[Columns, torch.cuda.Event]:
-    """Gathers into pinned memory and starts the copy on a stream of its own; the event says when it has arrived."""
+def _sent(columns: Columns, rows: torch.Tensor, device: torch.device, stream: torch.cuda.Stream) -> Columns:
+    """Gathers into pinned memory and copies on a stream of its own; has arrived when this returns."""
     gathered = columns.take(rows.cpu()).pinned()
-    stream = torch.cuda.Stream(device)
     with torch.cuda.stream(stream):
         batch = gathered.to(device)
-        arrived = stream.record_event()
-    arrived.synchronize()  # the worker waits, not the device: the pinned memory must outlive the copy
-    return batch, arrived
+    # The worker waits, not the device: the pinned memory has to live until the copy is done.
+    stream.synchronize()
+    return batch
 
 
 def _smallest_integer(values: int) -> type:

@@ -30,7 +30,9 @@ class Acceleration:
     @classmethod
     def of(cls, device: torch.device) -> Acceleration:
         on_gpu = device.type == "cuda"
-        return cls(bf16=on_gpu and torch.cuda.is_bf16_supported(), compiled=on_gpu, graph=on_gpu)
+        return cls(
+            bf16=on_gpu and torch.cuda.is_bf16_supported(including_emulation=False), compiled=on_gpu, graph=on_gpu
+        )
 
 
 class Stepper:
@@ -91,7 +93,9 @@ class Stepper:
         self._total.zero_()
         size = -(-batch.rows // self._parts)
         for start in range(0, batch.rows, size):
-            loss = self._part_loss(batch.take(slice(start, start + size))) / (batch.rows * self._world)
+            part = batch.take(slice(start, start + size))
+            summed = self._part_loss(part.numbers, part.codes, part.labels, part.weights)
+            loss = summed / (batch.rows * self._world)
             loss.backward()
             self._total += loss.detach()
 
@@ -104,11 +108,13 @@ class Stepper:
                 gradient.copy_(part.view_as(gradient))
         self._optimizer.step()
 
-    def _plain_part_loss(self, part: Columns) -> torch.Tensor:
+    def _plain_part_loss(
+        self, numbers: torch.Tensor, codes: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor
+    ) -> torch.Tensor:
         """Sum over rows of the mean over members."""
-        with torch.autocast(part.device.type, torch.bfloat16) if self._bf16 else contextlib.nullcontext():
-            outputs = self._network(part.numbers, part.codes)
-        return (self._loss(outputs.float(), part.labels).mean(dim=1) * part.weights).sum()
+        with torch.autocast(labels.device.type, torch.bfloat16) if self._bf16 else contextlib.nullcontext():
+            outputs = self._network(numbers, codes)
+        return (self._loss(outputs.float(), labels).mean(dim=1) * weights).sum()
 
     def _capture(self, batch: Columns) -> None:
         """Records the step once; a replay starts hundreds of kernels with one call.
@@ -139,7 +145,7 @@ class Stepper:
         except torch.OutOfMemoryError:
             raise
         except Exception as error:  # a compiler or a driver that cannot: plain steps give the same result
-            if self._part_loss is self._plain_part_loss:
+            if self._part_loss == self._plain_part_loss:
                 log(f"no CUDA graph, steps are launched one by one: {_first_line(error)}")
                 self._graph_wanted = False
             else:

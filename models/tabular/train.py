@@ -114,7 +114,7 @@ def _join() -> Process:
     device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if on_gpu else torch.device("cpu")
     if on_gpu:
         torch.cuda.set_device(device)
-        torch.backends.cuda.matmul.allow_tf32 = True
+        torch.set_float32_matmul_precision("high")
     else:
         torch.set_num_threads(max(cpu_count() // world, 1))
     if world > 1:
