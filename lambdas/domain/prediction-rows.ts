@@ -25,10 +25,13 @@ export function checkInstances(
   rows.forEach((each, row) => {
     const checked = checkRow(each, data.columns, form);
     if (checked.ok) instances.push(checked.value);
-    else violations.push(...checked.violations.map(({ column, message }) => ({ row, column, rule: message })));
+    else violations.push(...checked.violations.map(({ column, message }) => ({ row, column, rule: ruleOf(message) })));
   });
   return violations.length > 0 ? { ok: false, violations } : { ok: true, instances };
 }
+
+/** `column delay: expected a number, got 'soon'` → `expected a number, got 'soon'`: the column is told beside it. */
+const ruleOf = (message: string): string => message.replace(/^column .*?: (?=expected)/, '');
 
 export type CsvRows =
   | { readonly ok: true; readonly rows: readonly Readonly<Record<string, string>>[] }

@@ -64,7 +64,8 @@ async function decide(project: ProjectSettings, model: ModelRecord, jobName: str
     reasons: judged.reasons.map((reason) => reason.text),
     at: context.now().toISOString(),
   };
-  await record(project, decision, decisionKey(model.model), 'evaluated', context);
+  const evaluated = ['evaluation', project.name, jobName] as const;
+  await record(project, decision, decisionKey(model.model), 'evaluated', [...evaluated], context);
   await announce(project, decision, events);
 }
 
@@ -87,7 +88,9 @@ async function approve(
     reasons: [answer.reason],
     at: answer.at,
   };
-  await record(project, decision, approvalKey(model.model), 'awaiting-approval', context);
+  // A person's answer follows the gate's question.
+  const question = ['decision', project.name, decisionKey(model.model)] as const;
+  await record(project, decision, approvalKey(model.model), 'awaiting-approval', [...question], context);
   await announce(project, decision, services.events);
 }
 
@@ -100,6 +103,7 @@ async function record(
   decision: Decision,
   local: string,
   expected: ModelRecord['status'],
+  informedBy: Parameters<typeof nodeId.build>,
   { services, metrics: recorder }: Context<Services>,
 ) {
   const id = nodeId.build('decision', project.name, local);
@@ -108,6 +112,7 @@ async function record(
   const outcome = await services.lineage.write([
     { kind: 'create', type: 'decision', project: project.name, local, record: decision },
     { kind: 'edge', from: id, relation: 'used', to: modelId, at: decision.at },
+    { kind: 'edge', from: id, relation: 'wasInformedBy', to: nodeId.build(...informedBy), at: decision.at },
     { kind: 'mention', id: agent, at: decision.at },
     { kind: 'edge', from: id, relation: 'wasAssociatedWith', to: agent, at: decision.at },
     { kind: 'update', id: modelId, set: { status: statusAfter[decision.decision] }, expect: { status: [expected] } },
