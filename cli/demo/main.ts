@@ -94,7 +94,7 @@ function conclude(report: DemoReport, lineage: string): void {
   say('Figures');
   const figures = [
     ['first upload to model in service', duration(loopMs)],
-    ['  of that in containers (training, evaluation)', duration(containerMs)],
+    ['  of that in containers (training, evaluation, model server)', duration(containerMs)],
     ['  of that everything else', duration(overheadMs)],
     ['set-up (data, cloud, cdk deploy)', duration(setupMs)],
     ['story', duration(storyMs)],

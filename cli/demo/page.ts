@@ -13,7 +13,7 @@ export function renderPage(report: DemoReport, lineage: string): string {
       'The loop in time',
       timelineChart(report) + stepTable(timing),
       `Each dot is an event, each bar a program in a container. First upload to model in service: ${duration(timing.loopMs)}, ` +
-        `of that ${duration(timing.containerMs)} training and evaluation, ${duration(timing.overheadMs)} everything else.`,
+        `of that ${duration(timing.containerMs)} in containers, ${duration(timing.overheadMs)} everything else.`,
     ),
     section(
       'Models',

@@ -1,8 +1,11 @@
 /** The demo's figures: what the events, the lineage table and SageMaker say about it, and which promises held. */
+import { CloudWatchLogsClient, FilterLogEventsCommand } from '@aws-sdk/client-cloudwatch-logs';
 import { DescribeProcessingJobCommand, DescribeTrainingJobCommand, SageMakerClient } from '@aws-sdk/client-sagemaker';
 import { DeploymentRolledBack, DriftMeasured, ModelDeployed, TrainingStarted } from '../../lambdas/contract/events.ts';
+import { endpointName } from '../../lambdas/contract/keys.ts';
 import type { EvaluationFile } from '../../lambdas/contract/model-files.ts';
 import type { Session } from '../command.ts';
+import { LOCAL } from '../connection.ts';
 import type { JournalEntry } from '../journal.ts';
 import { renderJson } from '../lineage/render.ts';
 import type { DeadLetters } from '../queues.ts';
@@ -167,7 +170,36 @@ export async function containerTimes({ store }: Pick<Session, 'store'>, project:
       return [...trained, stay('evaluation', model.evaluationJob, model.model, ProcessingStartTime, ProcessingEndTime)];
     }),
   );
-  return times.flat();
+  return [...times.flat(), ...(await servingStarts(store, project))];
+}
+
+const FIRST_PING = /answered its first ping after (\d+) ms/;
+
+/**
+ * From the start of a model server's program to its first good ping: SageMaker local says so in the endpoint's log.
+ * Deployments follow each other, so the programs start in the order of their models.
+ */
+async function servingStarts(store: Session['store'], project: string): Promise<ContainerTime[]> {
+  const deployments = (await store.newest('deployment', project, 50)).toReversed();
+  const logGroupName = `/aws/sagemaker/Endpoints/${endpointName.build(LOCAL, project)}`;
+  let starts: readonly { from: number; to: number }[] = [];
+  // Logs arrive in batches, a moment after what they tell.
+  for (let look = 0; look < 50 && starts.length < deployments.length; look += 1) {
+    if (look > 0) await new Promise((resolve) => setTimeout(resolve, 100));
+    starts = await firstPings(logGroupName);
+  }
+  return deployments.flatMap(({ model, endpointConfig }, index) => {
+    const start = starts[index];
+    return start ? [{ kind: 'serving' as const, job: endpointConfig, model, ...start }] : [];
+  });
+}
+
+async function firstPings(logGroupName: string) {
+  const { events = [] } = await new CloudWatchLogsClient({}).send(new FilterLogEventsCommand({ logGroupName }));
+  return events.flatMap(({ message = '', timestamp = 0 }) => {
+    const milliseconds = FIRST_PING.exec(message)?.[1];
+    return milliseconds === undefined ? [] : [{ from: timestamp - Number(milliseconds), to: timestamp }];
+  });
 }
 
 function stay(kind: ContainerTime['kind'], job: string, model: number, from?: Date, to?: Date): ContainerTime {

@@ -3,7 +3,7 @@ import type { JournalEntry } from '../journal.ts';
 
 /** One stay of a program in a container, in milliseconds since 1970. */
 export interface ContainerTime {
-  readonly kind: 'training' | 'evaluation';
+  readonly kind: 'training' | 'evaluation' | 'serving';
   readonly job: string;
   readonly model: number;
   readonly from: number;
@@ -18,7 +18,7 @@ export interface Step {
 }
 
 /**
- *     upload ─▶ registered ─▶ requested ─▶ started ─▶ [training] ─▶ trained ─▶ started ─▶ [evaluation] ─▶ evaluated ─▶ approved ─▶ started ─▶ deployed
+ *     upload ─▶ registered ─▶ requested ─▶ started ─▶ [training] ─▶ trained ─▶ started ─▶ [evaluation] ─▶ evaluated ─▶ approved ─▶ [model server starts] ─▶ deployed
  *
  * Each step ends with an event's record, or with the start or end of a program. The steps follow each other without a
  * gap, so their sum is the time of the loop.
@@ -41,7 +41,7 @@ export function loopSteps(
     if (!found) throw new Error(`no ${kind} program of model ${model}`);
     return found;
   };
-  const [training, evaluation] = [program('training'), program('evaluation')];
+  const [training, evaluation, serving] = [program('training'), program('evaluation'), program('serving')];
   const ends: readonly [step: string, end: number, inContainer?: boolean][] = [
     ['upload, check, register a version', at('DatasetVersionRegistered')],
     ['decide to train', at('TrainingRequested')],
@@ -54,8 +54,9 @@ export function loopSteps(
     ['evaluation', evaluation.to, true],
     ['record the evaluation', at('ModelEvaluated', true)],
     ['decide to approve', at('ModelApproved', true)],
-    ['start the deployment', at('DeploymentStarted', true)],
-    ['start the model server, record the deployment', at('ModelDeployed', true)],
+    ['start the deployment', serving.from],
+    ['the model server starts', serving.to, true],
+    ['record the deployment', at('ModelDeployed', true)],
   ];
   let before = firstUploadAt;
   return ends.map(([step, end, inContainer = false]) => {

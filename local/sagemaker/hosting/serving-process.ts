@@ -145,6 +145,7 @@ export class ServingProcess {
       const pings = AbortSignal.any([signal, start.signal]);
       const healthy = await untilHealthy(port, wasReady ? Date.now() + this.options.startupTimeoutMs : deadline, pings);
       if (healthy) {
+        this.options.onLine(`The container answered its first ping after ${Date.now() - startedAt} ms.`);
         this.port = port;
         wasReady = true;
         onReady();

@@ -15,7 +15,8 @@ const order = [
   'evaluation ends',
   'ModelEvaluated',
   'ModelApproved',
-  'DeploymentStarted',
+  'serving starts',
+  'serving ends',
   'ModelDeployed',
 ];
 const START = Date.parse('2013-01-01T00:00:00.000Z');
@@ -34,7 +35,7 @@ function loopOf(lengths: readonly number[]) {
     detail: { model: 2 },
     key: 'x',
   };
-  const containers = (['training', 'evaluation'] as const).map(
+  const containers = (['training', 'evaluation', 'serving'] as const).map(
     (kind): ContainerTime => ({ kind, job: kind, model: 1, from: time(`${kind} starts`), to: time(`${kind} ends`) }),
   );
   return { events: [stranger, ...events], containers };
@@ -49,7 +50,7 @@ test('the steps are the loop without a gap: each as long as it was, their sum th
       const steps = loopSteps(START, events, containers, 1);
       expect(steps.map((step) => step.ms)).toEqual(given);
       expect(sumOf(steps)).toBe(given.reduce((sum, length) => sum + length, 0));
-      expect(sumOf(steps, (step) => step.inContainer)).toBe((given[4] ?? 0) + (given[8] ?? 0));
+      expect(sumOf(steps, (step) => step.inContainer)).toBe((given[4] ?? 0) + (given[8] ?? 0) + (given[12] ?? 0));
     }),
   );
 });
