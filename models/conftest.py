@@ -17,7 +17,9 @@ import pytest
 
 MODELS = Path(__file__).resolve().parent
 # Each algorithm's tests run in its own environment; `npm run test:models` runs both.
-collect_ignore = [folder for folder, package in (("tabular", "torch"), ("xgboost", "xgboost")) if not find_spec(package)]
+collect_ignore = [
+    folder for folder, package in (("tabular", "torch"), ("xgboost", "xgboost")) if not find_spec(package)
+]
 
 
 def column(column_type: str, role: str = "feature", nullable: bool = False, pii: bool = False, **rules) -> dict:

@@ -13,6 +13,7 @@ own part of the processors.
 from __future__ import annotations
 
 import asyncio
+import gc
 import importlib
 import json
 import os
@@ -256,6 +257,9 @@ async def _serve() -> None:
     started = time.perf_counter()
     model_dir = Path(os.environ.get("SAGEMAKER_BASE_DIR", "/opt/ml")) / "model"
     transform = load_transform(model_dir, os.environ.get("SAGEMAKER_PROGRAM", "inference.py"))
+    # What was loaded stays: without it in the collector's lists, a collection amid a request takes no 10 ms.
+    gc.collect()
+    gc.freeze()
     _say(f"model loaded in {time.perf_counter() - started:.2f} s")
     await Server(transform).serve(int(os.environ.get("SAGEMAKER_BIND_TO_PORT", "8080")))
 
