@@ -66,9 +66,20 @@ def main() -> None:
         training, test = task.split(0)
         print(f"\n{name}: {len(training)} training rows, {len(test)} test rows, {task.description}; {task.metric}")
         for model in chosen.models:
-            print(
-                f"| {model} | {numpy.mean(scores[model]):.4f} ± {numpy.std(scores[model], ddof=1) if chosen.seeds > 1 else 0:.4f} | {numpy.mean(seconds[model]):.1f} s |"
-            )
+            print(_line(model, numpy.array(scores[model]), numpy.array(scores[chosen.models[0]]), seconds[model]))
+
+
+def _line(model: str, scores: numpy.ndarray, first: numpy.ndarray, seconds: list[float]) -> str:
+    """Mean ± deviation over the seeds, the same of the difference from the first model seed by seed, seconds a seed."""
+
+    def spread(values: numpy.ndarray) -> float:
+        return float(values.std(ddof=1)) if len(values) > 1 else 0.0
+
+    apart = scores - first
+    return (
+        f"| {model} | {scores.mean():.4f} ± {spread(scores):.4f} | {apart.mean():+.4f} ± {spread(apart):.4f} "
+        f"| {numpy.mean(seconds):.1f} s |"
+    )
 
 
 class Trial:
