@@ -68,6 +68,8 @@ class RequestReader:
         self._known = frozenset(project.columns)
         self._required = [feature.name for feature in encoder.features if not feature.nullable]
         self._numbers = [feature for feature in encoder.features if feature.kind in NUMERIC_TYPES]
+        # With one name itemgetter gives no tuple.
+        self._take_numbers = itemgetter(*[each.name for each in self._numbers]) if len(self._numbers) > 1 else None
         self._integers = [place for place, feature in enumerate(self._numbers) if feature.kind == "integer"]
         self._codes = {
             feature.name: _JsonCodes(encoder.codes[feature.name], feature, encoder.rest_code(feature))
@@ -130,7 +132,7 @@ class RequestReader:
                 return _missing(feature, len(rows))
             if feature.kind == "category":
                 try:
-                    return numpy.frombuffer(array("d", map(self._codes[feature.name].__getitem__, values)))
+                    return numpy.frombuffer(array("d", list(map(self._codes[feature.name].__getitem__, values))))
                 except (BadValue, TypeError):
                     return self._by_value(feature, values, from_json)
             if feature.kind in NUMERIC_TYPES and not booleans:
@@ -145,11 +147,11 @@ class RequestReader:
         """All numbers and integers of all rows, (rows, numbers), float64, by one pass of C loops; None when there is
         anything else than numbers (a null, say): then columns are read one by one.
         """
-        if len(self._numbers) < 2:
+        if self._take_numbers is None:
             return None
-        flat = chain.from_iterable(map(itemgetter(*[feature.name for feature in self._numbers]), rows))
         try:
-            found = array("d", flat)
+            # array() takes a list four times faster than an iterator.
+            found = array("d", list(chain.from_iterable(map(self._take_numbers, rows))))
         except (TypeError, OverflowError, KeyError):
             return None
         block = numpy.frombuffer(found).reshape(len(rows), len(self._numbers))
@@ -254,7 +256,9 @@ def _numbers(values: Sequence[object], feature: Feature) -> numpy.ndarray | None
 
 def _numbers_of_texts(values: Sequence[str], feature: Feature) -> numpy.ndarray | None:
     try:
-        return _checked(numpy.frombuffer(array("d", map(float, values))), feature, lambda found: ~numpy.isfinite(found))
+        return _checked(
+            numpy.frombuffer(array("d", list(map(float, values)))), feature, lambda found: ~numpy.isfinite(found)
+        )
     except ValueError:
         return None
 
