@@ -1,7 +1,7 @@
-/** `cdk synth`, `cdk deploy`: reads flywheel.config.ts and synthesizes every environment. */
-import flywheel from '../flywheel.config.ts';
+/** `cdk synth`, `cdk deploy`: reads flywheel.config.ts (or FLYWHEEL_CONFIG) and synthesizes every environment. */
 import { makeApp } from '../lib/app.ts';
 import { bundleHandlers } from '../lib/bundle.ts';
+import { loadFlywheel } from '../lib/config/index.ts';
 
-const { app } = await makeApp(flywheel, await bundleHandlers());
+const { app } = await makeApp(await loadFlywheel(), await bundleHandlers());
 app.synth();

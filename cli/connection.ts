@@ -2,12 +2,13 @@
 import { CloudFormationClient, paginateDescribeStacks } from '@aws-sdk/client-cloudformation';
 import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
 import * as z from 'zod';
-import type config from '../flywheel.config.ts';
+import type { Environment } from '../lib/config/index.ts';
+import { loadFlywheel } from '../lib/config/load.ts';
 import { environmentOf, isolatedEnvironment } from '../local/cloud/environment.ts';
 import { cloudStatus } from '../local/cloud.ts';
 import { CommandFailed, exitCodes } from './failure.ts';
 
-export type Environment = (typeof config.environments)[number];
+export type { Environment };
 
 /** `handler name → name or URL`; each stack tells of its own functions. */
 const named = z.record(z.string(), z.string());
@@ -43,10 +44,10 @@ export const laptopCloud = (): { readonly directory?: string } =>
  */
 export async function enter(name: string): Promise<Environment> {
   // Read only now: a mistake in it is explained like any other, and does not stop `flywheel local`.
-  const { default: config } = await import('../flywheel.config.ts');
-  const environment = config.environments.find((each) => each.name === name);
+  const { environments } = await loadFlywheel();
+  const environment = environments.find((each) => each.name === name);
   if (!environment) {
-    const known = config.environments.map((each) => each.name).join(', ');
+    const known = environments.map((each) => each.name).join(', ');
     throw new CommandFailed(
       `Got --env ${name}, expected an environment of flywheel.config.ts: ${known}.`,
       exitCodes.usage,
