@@ -7,12 +7,14 @@ import { predictionNode, withPrediction } from '../../cli/lineage/prediction.ts'
 import { walk } from '../../cli/lineage/walk.ts';
 import { predictionAnswer, routes } from '../../lambdas/contract/http.ts';
 import { predictionId } from '../../lambdas/contract/keys.ts';
-import { type Deployed, deployed } from './deployed.ts';
+import { type Deployed, type DeployedProject, deployed } from './deployed.ts';
 import { PROJECT, trialCsv, trialRows } from './trial.ts';
 
 let flywheel: Deployed;
+let trial: DeployedProject;
 beforeAll(async () => {
-  flywheel = await deployed('loop');
+  flywheel = await deployed('loop', 'loop.config.ts');
+  trial = flywheel.project(PROJECT);
 });
 afterAll(async () => {
   await flywheel.stop();
@@ -49,9 +51,9 @@ describe('the loop', () => {
   });
 
   it('takes an upload to a model in service', async () => {
-    await flywheel.upload('first.csv.gz', trialCsv({ from: 0, rows: 3000 }));
-    await flywheel.event('ModelDeployed', { model: 1 }, 120_000);
-    expect(await flywheel.events()).toEqual(
+    await trial.upload('first.csv.gz', trialCsv({ from: 0, rows: 3000 }));
+    await trial.event('ModelDeployed', { model: 1 }, 120_000);
+    expect(await trial.events()).toEqual(
       expect.arrayContaining([
         'DatasetVersionRegistered',
         'TrainingRequested',
@@ -114,8 +116,8 @@ describe('the loop', () => {
   });
 
   it('quarantines a broken file with line, column and rule, and goes on serving', async () => {
-    await flywheel.upload('broken.csv', 'row_id,delay,wind,carrier,late\nx1,soon,3,UA,true\n');
-    const { reason } = await flywheel.event('DatasetRejected');
+    await trial.upload('broken.csv', 'row_id,delay,wind,carrier,late\nx1,soon,3,UA,true\n');
+    const { reason } = await trial.event('DatasetRejected');
     expect(reason).toMatch(/column rule/);
     expect(
       (await predict([features(trialRows({ from: 1, rows: 1 })[0] ?? { delay: 0, wind: 0, carrier: 'UA' })])).status,
@@ -133,36 +135,36 @@ describe('the loop', () => {
       force: false,
       demandId: randomUUID(),
     });
-    expect((await flywheel.event('TrainingSuppressed', { rule: 'same-run' })).reason).toMatch(/newer data/);
+    expect((await trial.event('TrainingSuppressed', { rule: 'same-run' })).reason).toMatch(/newer data/);
     expect(await flywheel.lineage.newest('dataset-version', PROJECT, 10)).toHaveLength(1);
     expect(await flywheel.lineage.newest('training-run', PROJECT, 10)).toHaveLength(1);
   });
 
   it('rejects a candidate that learned from noise, with the reason; the champion stays', async () => {
-    await flywheel.upload('noise.csv.gz', trialCsv({ from: 10_000, rows: 9000, randomLabels: true }));
-    const { reasons } = await flywheel.event('ModelRejected', { model: 2 }, 120_000);
+    await trial.upload('noise.csv.gz', trialCsv({ from: 10_000, rows: 9000, randomLabels: true }));
+    const { reasons } = await trial.event('ModelRejected', { model: 2 }, 120_000);
     expect(String(reasons)).toMatch(/auc/);
     expect((await flywheel.lineage.state(PROJECT)).champion).toBe(1);
     // The correction replaces the noise: same key, newer object.
-    await flywheel.upload('noise.csv.gz', trialCsv({ from: 10_000, rows: 9000 }));
-    await flywheel.event('ModelDeployed', { model: 3 }, 180_000);
+    await trial.upload('noise.csv.gz', trialCsv({ from: 10_000, rows: 9000 }));
+    await trial.event('ModelDeployed', { model: 3 }, 180_000);
     expect((await flywheel.lineage.state(PROJECT)).champion).toBe(3);
   });
 
   it('finds the drift of what is asked, and retrains on the newer data when it comes', async () => {
     // Drift is declared by the second measurement in a row that finds it, and only new traffic is new evidence.
     // Capture reaches the bucket a few seconds later; a measurement before that finds too few rows.
-    for (let attempt = 0; attempt < 10 && !(await flywheel.events()).includes('DriftDetected'); attempt++) {
+    for (let attempt = 0; attempt < 10 && !(await trial.events()).includes('DriftDetected'); attempt++) {
       const windy = trialRows({ from: 200_000 + attempt * 400, rows: 400, windShift: 25 });
       expect((await predict(windy.map(features))).status).toBe(200);
       await new Promise((resolve) => setTimeout(resolve, 3000));
       await publish('DriftMeasurementDemanded', { requestedBy: 'test' });
     }
-    const drift = await flywheel.event('DriftDetected', { model: 3 });
+    const drift = await trial.event('DriftDetected', { model: 3 });
     expect(JSON.stringify(drift.features)).toContain('wind');
-    await flywheel.event('TrainingSuppressed', { trigger: 'drift', rule: 'same-run' });
-    await flywheel.upload('windy.csv.gz', trialCsv({ from: 300_000, rows: 3000, windShift: 25 }));
-    await flywheel.event('TrainingRequested', { trigger: 'drift' });
-    await flywheel.event('ModelDeployed', { model: 4 }, 180_000);
+    await trial.event('TrainingSuppressed', { trigger: 'drift', rule: 'same-run' });
+    await trial.upload('windy.csv.gz', trialCsv({ from: 300_000, rows: 3000, windShift: 25 }));
+    await trial.event('TrainingRequested', { trigger: 'drift' });
+    await trial.event('ModelDeployed', { model: 4 }, 180_000);
   });
 });
