@@ -1,14 +1,14 @@
 /** An installation whose projects are there to meet one kind of fault each; an upload replaces the one before. */
-import { defineFlywheel, defineProject, type ProjectInput, seconds } from '../../lib/config/index.ts';
+import { defineFlywheel, defineProject, seconds } from '../../lib/config/index.ts';
 import { trialInput } from './trial.ts';
 
 /** With a bake as long as the test needs to get an alarm into it; without a rollback it waits for all of it. */
-const project = (name: string, bake: number, gate: ProjectInput['gate'] = {}) =>
+const project = (name: string, bake: number, approval: 'automatic' | 'manual' = 'automatic') =>
   defineProject({
     ...trialInput,
     name,
     data: { ...trialInput.data, mode: 'snapshot' },
-    gate: { ...trialInput.gate, beatChampionBy: -0.2, ...gate },
+    gate: { ...trialInput.gate, beatChampionBy: -0.2, approval },
     serving: { canary: { percent: 50, bake: seconds(bake) } },
   });
 
@@ -20,7 +20,7 @@ export default defineFlywheel({
     project('steady', 0),
     project('newcomer', 0),
     project('canary', 60),
-    project('reviewed', 0, { approval: 'manual' }),
+    project('reviewed', 0, 'manual'),
     project('lossy', 0),
   ],
 });
