@@ -37,6 +37,12 @@ class Data:
     encoder: Encoder
     training: xgboost.DMatrix
     watching: xgboost.DMatrix | None
+    pages: tempfile.TemporaryDirectory | None = None
+
+    def close(self) -> None:
+        """Removes the pages on disk."""
+        if self.pages:
+            self.pages.cleanup()
 
 
 def load_data(folder: Path, project: Project, options: Options, worker: Worker, encoder: Encoder | None) -> Data:
@@ -132,19 +138,19 @@ def _from_disk(folder: Path, project: Project, options: Options, encoder: Encode
     fitted = Encoder.fit_parts(counted(), project)
     report_bad_rows(bad, total, project)
     encoder = encoder or fitted
-    cache = tempfile.mkdtemp(prefix="xgboost-pages-")
+    pages = tempfile.TemporaryDirectory(prefix="xgboost-pages-")
     log(
-        f"training on {trained - watched} rows, watching {watched} of {total}; {encoder.width} columns; pages in {cache}"
+        f"training on {trained - watched} rows, watching {watched} of {total}; {encoder.width} columns; pages in {pages.name}"
     )
 
     def matrix(watch: bool, like: xgboost.DMatrix | None) -> xgboost.DMatrix:
-        files = _Files(folder, project, options, encoder, watch, cache)
+        files = _Files(folder, project, options, encoder, watch, pages.name)
         return xgboost.ExtMemQuantileDMatrix(
             files, max_bin=options.max_bin, ref=like, enable_categorical=True, nthread=cpu_count()
         )
 
     training = matrix(False, None)
-    return Data(encoder, training, matrix(True, training) if _enough(watched, trained) else None)
+    return Data(encoder, training, matrix(True, training) if _enough(watched, trained) else None, pages)
 
 
 def _training_parts(folder: Path, project: Project, bad: BadRows) -> Iterator[tuple[pyarrow.Table, int]]:

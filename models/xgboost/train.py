@@ -32,7 +32,7 @@ import numpy
 import xgboost
 from booster import ENCODER_FILE, MODEL_FILE, XgboostModel
 from boosting import Boosting
-from matrices import load_data
+from matrices import Data, load_data
 from options import Options, read_options
 from workers import Worker, is_worker, joined, run_workers
 
@@ -42,23 +42,29 @@ def train(container: Container) -> None:
 
     Raises JobError with what the user can change.
     """
-    code = Path(__file__).resolve().parent
-    project = load_project(code)
+    project = load_project(Path(__file__).resolve().parent)
     options = read_options(container.hyperparameters(), project)
     with joined() as worker:
         start = _model_to_go_on_from(container, project)
         data = load_data(container.channel("dataset"), project, options, worker, start.encoder if start else None)
-        parameters = _parameters(options, project, data.encoder, worker)
-        log(f"device {parameters['device']}, {worker.world} workers")
-        boosting = Boosting(
-            parameters, data.training, data.watching, options, container.checkpoints, start.booster if start else None
-        )
-        booster = boosting.run()
-        if worker.rank != 0:
-            return
-        if data.watching is not None:
-            _log_quality(booster, data.watching, project)
-        _save(container, booster, data.encoder, code)
+        try:
+            _train_on(data, start, container, project, options, worker)
+        finally:
+            data.close()
+
+
+def _train_on(
+    data: Data, start: XgboostModel | None, container: Container, project: Project, options: Options, worker: Worker
+) -> None:
+    parameters = _parameters(options, project, data.encoder, worker)
+    log(f"device {parameters['device']}, {worker.world} workers")
+    trees = start.booster if start else None
+    booster = Boosting(parameters, data.training, data.watching, options, container.checkpoints, trees).run()
+    if worker.rank != 0:
+        return
+    if data.watching is not None:
+        _log_quality(booster, data.watching, project)
+    _save(container, booster, data.encoder, Path(__file__).resolve().parent)
 
 
 def _model_to_go_on_from(container: Container, project: Project) -> XgboostModel | None:

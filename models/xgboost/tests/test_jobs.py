@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import re
 import shutil
 import signal
@@ -240,6 +241,7 @@ def test_pages_on_disk_and_several_workers_give_nearly_the_same_model(make_job, 
     code, output = job.run("train.py", {**OPTIONS, "early_stopping_rounds": "60", **options})
     assert code == 0, output
     assert ("matrices on disk" if "external_memory" in options else "starting 2 workers") in output
+    assert not [folder for folder in re.findall(r"pages in (\S+)", output) if os.path.exists(folder)]
     rows = generated("binary", seed=9)
     assert numpy.abs(predictions_of(job, rows) - predictions_of(plain, rows)).mean() < 0.02
     assert (job.root / "model/encoder.json").read_bytes() == (plain.root / "model/encoder.json").read_bytes()
