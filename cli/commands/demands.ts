@@ -67,7 +67,10 @@ export const driftCommand = environmentCommand('drift', 'measure drift now')
     );
   });
 
-export const approveCommand = answerCommand('approve', 'let a model that waits for approval into service');
+export const approveCommand = answerCommand(
+  'approve',
+  'let a model that waits for approval into service, or put an earlier one back',
+);
 export const rejectCommand = answerCommand('reject', 'keep a model that waits for approval out of service');
 
 function answerCommand(decision: 'approve' | 'reject', description: string): Command {
@@ -81,7 +84,10 @@ function answerCommand(decision: 'approve' | 'reject', description: string): Com
       const project = projectOf(session.environment, model.project).name;
       const record = await session.store.get('model', project, model.model);
       if (!record) throw new CommandFailed(`There is no model ${name}.`, exitCodes.notFound);
-      if (record.status !== 'awaiting-approval')
+      const { champion } = await session.store.state(project);
+      // An approved model that is not in service is put back: an earlier one, or one that was rolled back.
+      const mayReturn = decision === 'approve' && record.status === 'approved' && champion !== model.model;
+      if (record.status !== 'awaiting-approval' && !mayReturn)
         throw new CommandFailed(`${name} awaits no approval: it is ${record.status}.`, exitCodes.notFound);
       const at = new Date().toISOString();
       await publisher(session).publish(ApprovalGiven, {

@@ -104,10 +104,10 @@ async function ask(requests: DeploymentRequests, { sageMaker }: Services): Promi
     await sageMaker.create(requests);
     return true;
   }
-  if (present.status === 'Failed') {
+  if (present.status === 'Failed' || present.status === 'Deleting') {
     // SageMaker lets a failed endpoint only be deleted.
-    await sageMaker.delete(requests.endpoint);
-    throw new Error(`endpoint ${requests.endpoint} had failed and is being deleted; the retry creates it anew`);
+    if (present.status === 'Failed') await sageMaker.delete(requests.endpoint);
+    throw new Error(`endpoint ${requests.endpoint} is being deleted; the retry creates it anew`);
   }
   if (present.endpointConfig === requests.endpointConfig || present.pendingConfig === requests.endpointConfig)
     return true;

@@ -78,7 +78,8 @@ async function approve(
   const { services, log } = context;
   if (model.status !== 'awaiting-approval') {
     const given = await services.lineage.get('decision', project.name, approvalKey(model.model));
-    if (given) return announce(project, given, services.events);
+    if (given?.at === answer.at) return announce(project, given, services.events);
+    if (model.status === 'approved' && answer.decision === 'approve') return reinstate(project, model, answer, context);
     return log.warn('an approval came for a model that awaits none', { model: model.model, status: model.status });
   }
   const decision: Decision = {
@@ -92,6 +93,42 @@ async function approve(
   const question = ['decision', project.name, decisionKey(model.model)] as const;
   await record(project, decision, approvalKey(model.model), 'awaiting-approval', [...question], context);
   await announce(project, decision, services.events);
+}
+
+/** A person wants an earlier model back in service, or one that was rolled back tried again. */
+async function reinstate(
+  project: ProjectSettings,
+  model: ModelRecord,
+  answer: ParsedEvent<typeof ApprovalGiven>['detail'],
+  { services, log }: Context<Services>,
+) {
+  const { lineage, events } = services;
+  const local = `${model.model}-reinstated-${answer.at}`;
+  const given = await lineage.get('decision', project.name, local);
+  if (given) return announce(project, given, events);
+  const state = await lineage.state(project.name);
+  if (state.champion === model.model) return log.info('the model is in service', { model: model.model });
+  const { at, decidedBy } = answer;
+  const decision: Decision = { model: model.model, decision: 'approve', decidedBy, reasons: [answer.reason], at };
+  const id = nodeId.build('decision', project.name, local);
+  const agent = nodeId.build('agent', project.name, decidedBy);
+  const deployment = nodeId.build('deployment', project.name, model.model);
+  const outcome = await lineage.write([
+    { kind: 'create', type: 'decision', project: project.name, local, record: decision },
+    { kind: 'edge', from: id, relation: 'used', to: nodeId.build('model', project.name, model.model), at },
+    { kind: 'mention', id: agent, at },
+    { kind: 'edge', from: id, relation: 'wasAssociatedWith', to: agent, at },
+    {
+      kind: 'update',
+      id: deployment,
+      set: { status: 'requested', replaces: state.champion ?? null, at },
+      expect: { status: ['deployed', 'rolled-back'] },
+    },
+    { kind: 'edge', from: deployment, relation: 'wasInformedBy', to: id, at },
+    { kind: 'state', project: project.name, read: state, set: { wanted: model.model } },
+  ]);
+  if (!outcome.written) throw new ConcurrentChange(id);
+  await announce(project, decision, events);
 }
 
 const decisionKey = (model: number): string => `${model}`;

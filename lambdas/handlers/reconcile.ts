@@ -115,7 +115,8 @@ async function reconcileDeployment({ name: project }: ProjectSettings, context: 
   const updating = deployments.find((each) => each.status === 'updating' || each.status === 'requested');
   if (updating && overdue(updating.startedAt ?? updating.at, context)) {
     const endpoint = await endpoints.describe(updating.endpoint);
-    if (endpoint && !IN_PROGRESS.has(endpoint.status)) {
+    // No endpoint, too: a failed one was deleted, and the event that makes it anew was lost.
+    if (!endpoint || !IN_PROGRESS.has(endpoint.status)) {
       await stepOverdue(project, 'deployment', updating.endpoint, context);
       recovered++;
     }

@@ -26,7 +26,10 @@ export async function settleDeployment(project: string, endpoint: string, contex
     if (verdict.verdict === 'in-progress') return;
     await settle(project, updating, verdict, context);
   } else {
-    const last = deployments.find((each) => each.status === 'deployed' || each.status === 'rolled-back');
+    // Not the newest model: an earlier one may have been put back since.
+    const [last] = deployments
+      .filter((each) => each.status === 'deployed' || each.status === 'rolled-back')
+      .toSorted((a, b) => (b.endedAt ?? b.at).localeCompare(a.endedAt ?? a.at));
     if (last) await announce(project, last, await lineage.state(project), events);
   }
   await startNext(project, deployments, context);

@@ -30,7 +30,7 @@ export interface EnvironmentInput {
   readonly logRetentionDays?: (typeof retentionDays)[number];
   /**
    * Who hears of alarms and of models that wait for approval.
-   * @default - nobody; subscribe to the topic of the monitoring stack
+   * @default - nobody; subscribe to the topic of the state stack (output AlarmTopic)
    */
   readonly alarmEmail?: string;
   /**

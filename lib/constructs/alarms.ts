@@ -40,6 +40,11 @@ export const alarmKinds = {
     description: 'A training run or an evaluation failed; the model in service stays.',
     missingDataIsFineBecause: 'there is a value only when a job has ended',
   },
+  'candidate-rejected': {
+    severity: 'low',
+    description: 'A candidate was rejected by the gate or a person; the model in service stays.',
+    missingDataIsFineBecause: 'there is a value only when a candidate was judged',
+  },
   'deployment-rolled-back': {
     severity: 'high',
     description: 'A deployment failed or was rolled back; the model before it goes on serving.',

@@ -12,9 +12,11 @@ import {
   StepOverdue,
 } from '../../lambdas/contract/events.ts';
 import { sageMakerPrefix } from '../../lambdas/contract/keys.ts';
+import { metrics } from '../../lambdas/contract/metrics.ts';
 import { EventFunction } from './event-function.ts';
 import { EventRoute } from './event-route.ts';
 import type { Platform } from './platform.ts';
+import { sumOf } from './project-metrics.ts';
 import type { ProjectRoles } from './project-roles.ts';
 import { sageMaker } from './sagemaker-access.ts';
 
@@ -28,7 +30,7 @@ export class Evaluation extends Construct {
 
   constructor(scope: Construct, id: string, { platform, roles }: EvaluationProps) {
     super(scope, id);
-    const { environment, table, bus, key, datasets, models } = platform;
+    const { environment, table, bus, key, datasets, models, alarms } = platform;
     const record = table.readWrite().and(bus.publish());
 
     const start = new EventFunction(this, 'Start', {
@@ -78,6 +80,13 @@ export class Evaluation extends Construct {
     });
     new EventRoute(this, 'Judgements', { bus: bus.bus, events: [ModelEvaluated, ApprovalGiven], to: judge });
     this.#askForApproval(platform);
+    for (const project of environment.projects)
+      alarms.add(this, `${project.name}-rejected`, {
+        kind: 'candidate-rejected',
+        of: project.name,
+        metric: sumOf(environment, project.name, metrics.candidateRejected),
+        atLeast: 1,
+      });
     this.functions = [start, finish, judge];
   }
 

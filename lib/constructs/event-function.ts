@@ -114,7 +114,7 @@ function checkVariables(name: FunctionName, variables: object): void {
 }
 
 /** CDK's enumeration has the days as its values. */
-function retentionOf(days: number): RetentionDays {
+export function retentionOf(days: number): RetentionDays {
   const known = Object.values(RetentionDays).find((value) => value === days);
   if (typeof known !== 'number') throw new Error(`CloudWatch Logs keeps no log for ${days} days`);
   return known;

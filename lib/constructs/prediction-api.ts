@@ -6,7 +6,7 @@ import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 import { routes } from '../../lambdas/contract/http.ts';
-import { EventFunction } from './event-function.ts';
+import { EventFunction, retentionOf } from './event-function.ts';
 import type { Platform } from './platform.ts';
 import { sageMaker } from './sagemaker-access.ts';
 
@@ -69,6 +69,7 @@ export class PredictionApi extends Construct {
         destination: new LogGroupLogDestination(
           new LogGroup(this, 'AccessLogs', {
             encryptionKey: platform.key.key,
+            retention: retentionOf(platform.environment.logRetentionDays),
             removalPolicy: RemovalPolicy.DESTROY,
           }),
         ),

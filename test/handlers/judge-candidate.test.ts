@@ -123,6 +123,25 @@ describe('judge-candidate', () => {
     expect((await lineage.require('model', 'flights', 2)).status).toBe('rejected');
   });
 
+  it('puts an earlier model back into service when a person says so, once', async () => {
+    await given(0.8, 0.75);
+    await judgeCandidate(evaluated, context());
+    const read = await lineage.state('flights');
+    const record = { model: 2, status: 'deployed', endpoint: 'e', endpointConfig: 'c2', replaces: 1, at };
+    await lineage.write([
+      { kind: 'create', type: 'deployment', project: 'flights', local: 2, order: 2, record },
+      { kind: 'state', project: 'flights', read, set: { champion: 3, wanted: 3 } },
+    ]);
+    await bus.drain();
+    const back = { ...answered('approve'), detail: { ...answered('approve').detail, at: '2026-11-24T13:00:00.000Z' } };
+    for (let repeat = 0; repeat < 3; repeat++) await judgeCandidate(back, context());
+    const events = await bus.drain();
+    expect(new Set(events.map((each) => JSON.stringify(each))).size).toBe(1);
+    expect(events[0]).toMatchObject({ 'detail-type': 'ModelApproved', detail: { reasons: ['seen the report'] } });
+    expect(await lineage.state('flights')).toMatchObject({ wanted: 2, champion: 3 });
+    expect(await lineage.require('deployment', 'flights', 2)).toMatchObject({ status: 'requested', replaces: 3 });
+  });
+
   it('publishes on the retry what a killed handler had decided', async () => {
     await given(0.8, 0.75);
     const dying = handlerContext({ lineage, events: dyingPublisher(eventPublisher(bus.name)) });
