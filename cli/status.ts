@@ -156,7 +156,8 @@ function modelRows({ project, models }: ProjectStatus, ago: Ago): string[][] {
 }
 
 function servingRows({ project, deployments }: ProjectStatus, ago: Ago): string[][] {
-  const [newest] = deployments;
+  // By time and not by number: an earlier model may have been put back.
+  const [newest] = deployments.toSorted((a, b) => ((a.endedAt ?? a.at) < (b.endedAt ?? b.at) ? 1 : -1));
   if (!newest) return [];
   const failure = newest.failure ? paint.red(`: ${newest.failure}`) : '';
   return [['deployment', `${project}/${newest.model}`, ago(newest.endedAt ?? newest.at), newest.status + failure]];
