@@ -1,8 +1,9 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { type CloudEnvironment, environmentOf } from './cloud/environment.ts';
+import { environmentOf } from './cloud/environment.ts';
 import { type CloudPorts, defaultDirectory, defaultPorts, readPorts, repository, writePorts } from './cloud/layout.ts';
 import { claimPort } from './cloud/ports.ts';
+import type { Cloud } from './cloud/running-cloud.ts';
 import {
   lastLines,
   type Service,
@@ -15,18 +16,7 @@ import {
 } from './cloud/services.ts';
 
 export { deployToCloud } from './cloud/deployment.ts';
-export type { CloudEnvironment, CloudPorts, ServiceName, ServiceStatus };
-
-/** A laptop cloud that runs. */
-export interface Cloud {
-  readonly directory: string;
-  readonly endpointUrl: string;
-  readonly sagemakerUrl: string;
-  /** Variables by which the AWS CLI, the CDK and every SDK work with this cloud and no other. */
-  readonly environment: CloudEnvironment;
-  /** False when it ran before. */
-  readonly started: boolean;
-}
+export type { Cloud, CloudPorts, ServiceName, ServiceStatus };
 
 export interface CloudOptions {
   /** Folder of all state, logs and pid files. @default .flywheel/local of the repository */

@@ -1,7 +1,7 @@
 /** What the schema of a single field cannot see: that the settings of a project agree with one another. */
 import { metricNames } from '../../lambdas/contract/settings.ts';
-import type { ProjectSettingsWithoutCode } from './parse-project.ts';
 import { type Problem, show } from './problems.ts';
+import type { ProjectSettingsWithoutCode } from './project-settings.ts';
 
 type Finding = Omit<Problem, 'at'>;
 type Columns = ProjectSettingsWithoutCode['data']['columns'];

@@ -1,8 +1,9 @@
 /** One installation of Flywheel: its environments and its projects, checked as a whole. */
 import { type EnvironmentBase, type EnvironmentInput, parseEnvironment } from './environments.ts';
-import { type ProjectSettingsWithoutCode, parseProject } from './parse-project.ts';
+import { parseProject } from './parse-project.ts';
 import { ConfigurationError, type Problem, show } from './problems.ts';
 import type { ProjectDefinition } from './project-input.ts';
+import type { ProjectSettingsWithoutCode } from './project-settings.ts';
 
 export interface FlywheelInput {
   readonly environments: Readonly<Record<string, EnvironmentInput>>;

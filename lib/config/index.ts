@@ -3,7 +3,7 @@ export { feature, id, ignore, label, time } from './columns.ts';
 export { defineFlywheel, type Environment, type Flywheel } from './define-flywheel.ts';
 export { discoverProjects } from './discover-projects.ts';
 export { type Duration, days, hours, minutes, seconds } from './duration.ts';
-export type { ProjectSettingsWithoutCode } from './parse-project.ts';
 export { ConfigurationError } from './problems.ts';
 export { defineProject, type ProjectDefinition, type ProjectInput } from './project-input.ts';
+export type { ProjectSettingsWithoutCode } from './project-settings.ts';
 export { onDemand, onDrift, onUpload, xgboost } from './training.ts';

@@ -1,6 +1,5 @@
 /** From what a user wrote to complete settings: shapes and defaults here, relations between fields in `check-project.ts`. */
 import * as z from 'zod';
-import { omit } from 'zod/mini';
 import {
   algorithmSettings,
   columnRoles,
@@ -9,7 +8,6 @@ import {
   monitoringSettings,
   objectives,
   projectName,
-  projectSettings,
   qualitySettings,
   servingSettings,
   trainingSettings,
@@ -20,11 +18,8 @@ import { checkProject } from './check-project.ts';
 import { days, duration, hours, minutes } from './duration.ts';
 import { type Problem, problemsOf } from './problems.ts';
 import type { ProjectInput } from './project-input.ts';
+import { type ProjectSettingsWithoutCode, settingsWithoutCode } from './project-settings.ts';
 import { onDemand, onDrift, onUpload, xgboost } from './training.ts';
-
-const settingsWithoutCode = omit(projectSettings, { code: true });
-/** Settings before the code archive has been made: its hash is added when the bundles are. */
-export type ProjectSettingsWithoutCode = z.infer<typeof settingsWithoutCode>;
 
 const DEFAULT_CANARY_PERCENT = 10;
 const defaultMetric = { binary: 'auc', multiclass: 'accuracy', regression: 'rmse' } as const;

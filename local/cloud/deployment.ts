@@ -3,9 +3,9 @@ import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { CreateBucketCommand, HeadBucketCommand, NotFound, S3Client } from '@aws-sdk/client-s3';
 import * as z from 'zod';
-import type { Cloud } from '../cloud.ts';
 import { isolatedEnvironment } from './environment.ts';
 import { account, region, repository } from './layout.ts';
+import type { Cloud } from './running-cloud.ts';
 
 export interface DeployOptions {
   /** Stacks to deploy, as the CDK CLI selects them: `local/**`. */
