@@ -1,9 +1,9 @@
 import { join } from 'node:path';
+import { containerEnvironment } from '../container/container-environment.ts';
 import { imageFor, UnknownImageError } from '../container/images.ts';
 import { ContainerStartError } from '../container/run-container.ts';
 import type { Scope } from '../core/arn.ts';
 import { SageMakerError } from '../core/errors.ts';
-import { containerEnvironment } from '../jobs/container-environment.ts';
 import type { DeployedVariant, FleetConfig } from './endpoint-record.ts';
 import { fetchModelFiles, ModelFilesError, type ModelSource, removeFolder } from './model-files.ts';
 import type { HostingPlatform } from './platform.ts';

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { GetObjectCommand, HeadObjectCommand, paginateListObjectsV2, type S3Client } from '@aws-sdk/client-s3';
+import { parseS3Uri } from '../core/s3-uri.ts';
 
 /** Where a container's model is: a `.tar.gz` object, or loose objects under a prefix. */
 export interface ModelSource {
@@ -20,8 +21,8 @@ export class ModelFilesError extends Error {
 /** Fetches a model into `folder` and takes the write permission from all of it, as a container finds `/opt/ml/model`. */
 export async function fetchModelFiles(s3: S3Client, source: ModelSource, folder: string): Promise<void> {
   await mkdir(folder, { recursive: true });
-  const { bucket, key } = parseS3Uri(source.uri);
   try {
+    const { bucket, key } = parseS3Uri(source.uri);
     if (source.layout === 'prefix') await fetchPrefix(s3, bucket, key, folder);
     else if (source.layout === 'object')
       await fetchObject(s3, bucket, key, join(folder, key.slice(key.lastIndexOf('/') + 1)));
@@ -36,7 +37,7 @@ export async function fetchModelFiles(s3: S3Client, source: ModelSource, folder:
   await setWritable(folder, false);
 }
 
-/** Checks that a model's object is there and may be read. @throws the SDK's error */
+/** Checks that a model's object is there and may be read. @throws the SDK's error, or that it is not an S3 URI */
 export async function findModelFiles(s3: S3Client, source: ModelSource): Promise<void> {
   const { bucket, key } = parseS3Uri(source.uri);
   if (source.layout !== 'prefix') await s3.send(new HeadObjectCommand({ Bucket: bucket, Key: key }));
@@ -46,12 +47,6 @@ export async function findModelFiles(s3: S3Client, source: ModelSource): Promise
 export async function removeFolder(folder: string): Promise<void> {
   if (existsSync(folder)) await setWritable(folder, true);
   await rm(folder, { recursive: true, force: true });
-}
-
-function parseS3Uri(uri: string): { bucket: string; key: string } {
-  const match = /^s3:\/\/([^/]+)\/?(.*)$/s.exec(uri);
-  if (!match) throw new ModelFilesError(`Expected an S3 URI such as s3://bucket/key, got '${uri}'`);
-  return { bucket: match[1] ?? '', key: match[2] ?? '' };
 }
 
 async function openObject(s3: S3Client, bucket: string, key: string): Promise<Readable> {

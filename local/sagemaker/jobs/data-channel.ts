@@ -1,6 +1,7 @@
 import type { S3Client } from '@aws-sdk/client-s3';
 import * as z from 'zod';
-import { listKeys, parseS3Uri, type RemoteFile, readText } from './s3-files.ts';
+import { parseS3Uri } from '../core/s3-uri.ts';
+import { listKeys, type RemoteFile, readText } from './s3-files.ts';
 
 /** Where a channel's data is, as CreateTrainingJob and CreateProcessingJob say it. */
 export interface DataSource {

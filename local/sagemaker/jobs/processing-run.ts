@@ -1,12 +1,12 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { S3Client } from '@aws-sdk/client-s3';
+import { containerEnvironment } from '../container/container-environment.ts';
 import { imageFor } from '../container/images.ts';
 import { runContainer } from '../container/run-container.ts';
 import { epochSeconds } from '../core/clock.ts';
 import type { Core } from '../core/core.ts';
 import { LogStream } from '../core/log-stream.ts';
-import { containerEnvironment } from './container-environment.ts';
 import { channelFiles } from './data-channel.ts';
 import { FolderSync } from './folder-sync.ts';
 import { algorithmError, type JobControl, JobFailure, orClientError } from './job-control.ts';

@@ -7,11 +7,7 @@ import { createGzip } from 'node:zlib';
 import { DeleteObjectCommand, GetObjectCommand, paginateListObjectsV2, type S3Client } from '@aws-sdk/client-s3';
 import { Upload } from '@aws-sdk/lib-storage';
 import { pack } from 'tar-stream';
-
-export interface S3Location {
-  readonly bucket: string;
-  readonly key: string;
-}
+import { parseS3Uri, type S3Location } from '../core/s3-uri.ts';
 
 /** An object, and where it goes in a container's folder. */
 export interface RemoteFile extends S3Location {
@@ -26,13 +22,6 @@ export interface UploadSettings {
 }
 
 const transfersAtOnce = 8;
-
-/** @throws Error when it is not an S3 URI */
-export function parseS3Uri(uri: string): S3Location {
-  const match = /^s3:\/\/([^/]+)\/?(.*)$/s.exec(uri);
-  if (!match) throw new Error(`expected an S3 URI such as s3://bucket/key, got '${uri}'`);
-  return { bucket: match[1] ?? '', key: match[2] ?? '' };
-}
 
 /** `uri` with `name` below it, whether or not it ends with a slash. */
 export function joinS3Uri(uri: string, ...names: readonly string[]): string {

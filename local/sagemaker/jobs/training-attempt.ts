@@ -3,11 +3,12 @@ import type { S3Client } from '@aws-sdk/client-s3';
 import { epochSeconds } from '../core/clock.ts';
 import type { Core } from '../core/core.ts';
 import { LogStream } from '../core/log-stream.ts';
+import { parseS3Uri } from '../core/s3-uri.ts';
 import { channelFiles, pathUnder } from './data-channel.ts';
 import { FolderSync } from './folder-sync.ts';
 import { type JobControl, orClientError } from './job-control.ts';
 import type { MetricReader } from './metrics.ts';
-import { downloadFiles, filesBelow, joinS3Uri, listKeys, parseS3Uri, uploadFolder, uploadTarGz } from './s3-files.ts';
+import { downloadFiles, filesBelow, joinS3Uri, listKeys, uploadFolder, uploadTarGz } from './s3-files.ts';
 import { type Host, runTrainingContainer, writeConfiguration } from './training-container.ts';
 import type { TrainingJob, TrainingJobs } from './training-job.ts';
 

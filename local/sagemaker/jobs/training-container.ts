@@ -1,12 +1,13 @@
 import { cp, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { containerEnvironment, gpuCount } from '../container/container-environment.ts';
 import { rewriteWord } from '../container/container-root.ts';
 import { imageFor, type LocalImage } from '../container/images.ts';
 import { runContainer } from '../container/run-container.ts';
 import type { Core } from '../core/core.ts';
-import { containerEnvironment, gpuCount } from './container-environment.ts';
+import { parseS3Uri } from '../core/s3-uri.ts';
 import { algorithmError, type JobControl, JobFailure } from './job-control.ts';
-import { downloadFiles, filesBelow, parseS3Uri } from './s3-files.ts';
+import { downloadFiles, filesBelow } from './s3-files.ts';
 import { type ResourceConfig, type ScriptMode, scriptFailure, scriptModeOf } from './script-mode.ts';
 import type { Channel, TrainingJob } from './training-job.ts';
 import { unpackTarGz } from './unpack.ts';

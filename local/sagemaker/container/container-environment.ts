@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { imagePath, type LocalImage } from '../container/images.ts';
 import type { Core } from '../core/core.ts';
+import { imagePath, type LocalImage } from './images.ts';
 
 export interface ContainerEnvironmentRequest {
   readonly region: string;
@@ -13,7 +13,7 @@ export interface ContainerEnvironmentRequest {
   readonly own: Readonly<Record<string, string>>;
 }
 
-/** Environment of a job's container: the image's, the way to the cloud with the job's role, then the request's. */
+/** Environment of a container: the image's, the way to the cloud with its role, then the request's. */
 export async function containerEnvironment(
   core: Core,
   request: ContainerEnvironmentRequest,
