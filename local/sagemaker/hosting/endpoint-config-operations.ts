@@ -6,31 +6,11 @@ import { type Fields, pick } from '../core/fields.ts';
 import { listInput, listResources } from '../core/listing.ts';
 import { type Operations, operation } from '../core/operation.ts';
 import type { Resource } from '../core/store.ts';
-import { dataCaptureConfig } from './capture-record.ts';
+import { type EndpointConfigRecord, endpointConfigRecord } from './endpoint-config-record.ts';
 import type { FleetConfig } from './endpoint-record.ts';
-import type { Hosting } from './hosting.ts';
+import type { HostedResources } from './hosted-resources.ts';
 import { deployedModel } from './model-resource.ts';
 import { scopeOf, tagList } from './request.ts';
-
-const productionVariant = z.looseObject({
-  VariantName: z.string(),
-  ModelName: z.string().optional(),
-  InitialInstanceCount: z.number().optional(),
-  InstanceType: z.string().optional(),
-  InitialVariantWeight: z.number().optional(),
-  ContainerStartupHealthCheckTimeoutInSeconds: z.number().optional(),
-  ServerlessConfig: z.unknown().optional(),
-});
-
-/** An endpoint config as it is stored: the members of its request. */
-export const endpointConfigRecord = z.looseObject({
-  EndpointConfigName: z.string(),
-  ProductionVariants: z.array(productionVariant).min(1),
-  DataCaptureConfig: dataCaptureConfig.loose().optional(),
-  ExecutionRoleArn: z.string().optional(),
-  CreationTime: z.number(),
-});
-export type EndpointConfigRecord = z.infer<typeof endpointConfigRecord>;
 
 const createInput = endpointConfigRecord.omit({ CreationTime: true }).extend({ Tags: tagList.optional() });
 const nameInput = z.looseObject({ EndpointConfigName: z.string() });
@@ -50,8 +30,8 @@ const notImplementedMembers = ['AsyncInferenceConfig', 'ShadowProductionVariants
 const startupTimeoutSeconds = 480;
 
 /** CreateEndpointConfig, DescribeEndpointConfig, ListEndpointConfigs, DeleteEndpointConfig. */
-export function endpointConfigOperations(hosting: Hosting): Operations {
-  const { configs, clock, platform } = hosting;
+export function endpointConfigOperations(hosted: HostedResources): Operations {
+  const { configs, clock, platform } = hosted;
   const resources = ({ EndpointConfigName }: { EndpointConfigName: string }, scope: Scope) => [
     configs.arn(scope, EndpointConfigName),
   ];
@@ -75,7 +55,7 @@ export function endpointConfigOperations(hosting: Hosting): Operations {
           );
         }
         refuseNotImplemented(input);
-        checkVariants(hosting, input, call);
+        checkVariants(hosted, input, call);
         const weighted = input.ProductionVariants.map((variant) => ({ InitialVariantWeight: 1, ...variant }));
         const description = {
           ...pick(input, members),
@@ -92,7 +72,7 @@ export function endpointConfigOperations(hosting: Hosting): Operations {
     DescribeEndpointConfig: operation({
       input: nameInput,
       resources,
-      handle: ({ EndpointConfigName }, call) => describe(hosting.configNamed(call, EndpointConfigName)),
+      handle: ({ EndpointConfigName }, call) => describe(hosted.configNamed(call, EndpointConfigName)),
     }),
 
     ListEndpointConfigs: operation({
@@ -118,7 +98,7 @@ export function endpointConfigOperations(hosting: Hosting): Operations {
       input: nameInput,
       resources,
       handle: ({ EndpointConfigName }, call) => {
-        const config = hosting.configNamed(call, EndpointConfigName);
+        const config = hosted.configNamed(call, EndpointConfigName);
         configs.delete(config);
         tell(config);
         return {};
@@ -128,13 +108,13 @@ export function endpointConfigOperations(hosting: Hosting): Operations {
 }
 
 /** A config with its models, as a fleet runs it. @throws SageMakerError when a model is gone */
-export function fleetConfigOf(hosting: Hosting, config: Resource<EndpointConfigRecord>): FleetConfig {
+export function fleetConfigOf(hosted: HostedResources, config: Resource<EndpointConfigRecord>): FleetConfig {
   const { EndpointConfigName, ProductionVariants, DataCaptureConfig, ExecutionRoleArn } = config.description;
   return {
     configName: EndpointConfigName,
     variants: ProductionVariants.map((variant) => ({
       name: variant.VariantName,
-      model: deployedModel(hosting.modelNamed(config.scope, variant.ModelName ?? '').description, hosting.store),
+      model: deployedModel(hosted.modelNamed(config.scope, variant.ModelName ?? '').description, hosted.store),
       weight: variant.InitialVariantWeight ?? 1,
       instances: variant.InitialInstanceCount ?? 1,
       startupTimeoutSeconds: variant.ContainerStartupHealthCheckTimeoutInSeconds ?? startupTimeoutSeconds,
@@ -159,7 +139,7 @@ function refuseNotImplemented(input: z.infer<typeof createInput>): void {
   }
 }
 
-function checkVariants(hosting: Hosting, input: z.infer<typeof createInput>, scope: Scope): void {
+function checkVariants(hosted: HostedResources, input: z.infer<typeof createInput>, scope: Scope): void {
   const names = input.ProductionVariants.map((variant) => variant.VariantName);
   if (new Set(names).size !== names.length) {
     throw validationException(
@@ -167,7 +147,7 @@ function checkVariants(hosting: Hosting, input: z.infer<typeof createInput>, sco
     );
   }
   for (const variant of input.ProductionVariants) {
-    hosting.modelNamed(scope, variant.ModelName ?? '');
+    hosted.modelNamed(scope, variant.ModelName ?? '');
     if (variant.InstanceType === undefined || variant.InitialInstanceCount === undefined) {
       throw validationException(`Variant ${variant.VariantName} needs InstanceType and InitialInstanceCount.`);
     }

@@ -8,7 +8,7 @@ import { type DeploymentConfig, deploymentConfig, deploymentConfigProblem } from
 import type { Endpoint } from './endpoint.ts';
 import { fleetConfigOf } from './endpoint-config-operations.ts';
 import { describeEndpoint, type FleetConfig } from './endpoint-record.ts';
-import type { Hosting } from './hosting.ts';
+import type { HostedResources } from './hosted-resources.ts';
 import { scopeOf, tagList } from './request.ts';
 
 const nameInput = z.looseObject({ EndpointName: z.string() });
@@ -40,8 +40,8 @@ const adjustInput = z.looseObject({
 });
 
 /** CreateEndpoint, UpdateEndpoint, UpdateEndpointWeightsAndCapacities, DescribeEndpoint, ListEndpoints, DeleteEndpoint. */
-export function endpointOperations(hosting: Hosting): Operations {
-  const { endpoints, configs, clock } = hosting;
+export function endpointOperations(hosted: HostedResources): Operations {
+  const { endpoints, configs, clock } = hosted;
   const resources = ({ EndpointName }: { EndpointName: string }, scope: Scope) => [endpoints.arn(scope, EndpointName)];
   const withConfig = (input: { EndpointName: string; EndpointConfigName: string }, scope: Scope) => [
     ...resources(input, scope),
@@ -57,7 +57,7 @@ export function endpointOperations(hosting: Hosting): Operations {
         if (endpoints.get(call, input.EndpointName))
           throw validationException(`Cannot create already existing endpoint "${arn}".`);
         checkDeployment(input.DeploymentConfig);
-        const live = fleetConfigOf(hosting, hosting.configNamed(call, input.EndpointConfigName));
+        const live = fleetConfigOf(hosted, hosted.configNamed(call, input.EndpointConfigName));
         const now = epochSeconds(clock);
         const description = {
           EndpointStatus: 'Creating' as const,
@@ -66,7 +66,7 @@ export function endpointOperations(hosting: Hosting): Operations {
           LastDeploymentConfig: input.DeploymentConfig,
           live,
         };
-        hosting.add(endpoints.create(scopeOf(call), input.EndpointName, description, input.Tags)).create();
+        hosted.add(endpoints.create(scopeOf(call), input.EndpointName, description, input.Tags)).create();
         return { EndpointArn: arn };
       },
     }),
@@ -75,12 +75,12 @@ export function endpointOperations(hosting: Hosting): Operations {
       input: updateInput,
       resources: withConfig,
       handle: (input, call) => {
-        const endpoint = hosting.endpointNamed(call, input.EndpointName);
+        const endpoint = hosted.endpointNamed(call, input.EndpointName);
         refuseUnlessInService(endpoint);
         const { live, LastDeploymentConfig } = endpoint.resource.description;
         const deployment = input.RetainDeploymentConfig ? LastDeploymentConfig : input.DeploymentConfig;
         checkDeployment(deployment);
-        const wanted = fleetConfigOf(hosting, hosting.configNamed(call, input.EndpointConfigName));
+        const wanted = fleetConfigOf(hosted, hosted.configNamed(call, input.EndpointConfigName));
         endpoint.update(retain(input, live, wanted), deployment);
         return { EndpointArn: endpoint.resource.arn };
       },
@@ -90,7 +90,7 @@ export function endpointOperations(hosting: Hosting): Operations {
       input: adjustInput,
       resources,
       handle: ({ EndpointName, DesiredWeightsAndCapacities: desired }, call) => {
-        const endpoint = hosting.endpointNamed(call, EndpointName);
+        const endpoint = hosted.endpointNamed(call, EndpointName);
         refuseUnlessInService(endpoint);
         const { live } = endpoint.resource.description;
         const unknown = desired
@@ -121,7 +121,7 @@ export function endpointOperations(hosting: Hosting): Operations {
     DescribeEndpoint: operation({
       input: nameInput,
       resources,
-      handle: ({ EndpointName }, call) => describeEndpoint(hosting.endpointNamed(call, EndpointName).resource),
+      handle: ({ EndpointName }, call) => describeEndpoint(hosted.endpointNamed(call, EndpointName).resource),
     }),
 
     ListEndpoints: operation({
@@ -150,9 +150,9 @@ export function endpointOperations(hosting: Hosting): Operations {
       input: nameInput,
       resources,
       handle: ({ EndpointName }, call) => {
-        const endpoint = hosting.endpointNamed(call, EndpointName);
+        const endpoint = hosted.endpointNamed(call, EndpointName);
         if (endpoint.status !== 'Failed') refuseUnlessInService(endpoint);
-        hosting.remove(endpoint);
+        hosted.remove(endpoint);
         return {};
       },
     }),

@@ -4,7 +4,7 @@ import type { ServerRequest } from '../core/server.ts';
 import type { Endpoint } from './endpoint.ts';
 import { modelStreamError, payloadPart } from './event-stream.ts';
 import type { RunningVariant } from './fleet.ts';
-import type { Hosting } from './hosting.ts';
+import type { HostedResources } from './hosted-resources.ts';
 import { admit, answerHeaders, asError, containerHeaders, measure } from './invoke.ts';
 import { modelError } from './runtime-errors.ts';
 import { type ContainerAnswer, InvocationTimeoutError, readAll } from './serving-process.ts';
@@ -17,7 +17,7 @@ const streamTimeoutMs = 8 * 60_000;
  * @throws SageMakerError when the container's answer is an error; one that breaks off later ends the stream with ModelStreamError
  */
 export async function invokeStreaming(
-  hosting: Hosting,
+  hosted: HostedResources,
   endpoint: Endpoint,
   request: ServerRequest,
   response: ServerResponse,
@@ -37,7 +37,7 @@ export async function invokeStreaming(
     response.end(modelStreamError(`The answer of container primary broke off: ${outcome.message}`, code));
   }
   const status = outcome instanceof Error ? 0 : outcome.status;
-  measure(hosting, endpoint, variant, status, { started, asked, answered: performance.now() });
+  measure(hosted, endpoint, variant, status, { started, asked, answered: performance.now() });
   if (!broke && (status < 200 || status > 299)) throw modelError(endpoint, variant, outcome);
 }
 

@@ -3,7 +3,7 @@ import { SageMakerError } from '../core/errors.ts';
 import type { ServerRequest } from '../core/server.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { RunningVariant } from './fleet.ts';
-import type { Hosting } from './hosting.ts';
+import type { HostedResources } from './hosted-resources.ts';
 import { modelError, validationError } from './runtime-errors.ts';
 import type { ContainerAnswer } from './serving-process.ts';
 
@@ -13,7 +13,7 @@ const invocationTimeoutMs = 60_000;
 
 /** InvokeEndpoint: the container's whole answer, or SageMaker's error for it. @throws SageMakerError */
 export async function invoke(
-  hosting: Hosting,
+  hosted: HostedResources,
   endpoint: Endpoint,
   request: ServerRequest,
   response: ServerResponse,
@@ -26,10 +26,10 @@ export async function invoke(
   const good = !(answer instanceof Error) && answer.status >= 200 && answer.status < 300;
   if (good) {
     sendAnswer(response, answer, variant, request.requestId);
-    capture(hosting, endpoint, variant, request, body, answer);
+    capture(hosted, endpoint, variant, request, body, answer);
   }
   const status = answer instanceof Error ? 0 : answer.status;
-  measure(hosting, endpoint, variant, status, { started, asked, answered });
+  measure(hosted, endpoint, variant, status, { started, asked, answered });
   if (!good) throw modelError(endpoint, variant, answer);
 }
 
@@ -63,14 +63,14 @@ export async function admit(
 
 /** Counts an invocation; times in ms. `status` 0 means that the container gave no answer. */
 export function measure(
-  hosting: Hosting,
+  hosted: HostedResources,
   endpoint: Endpoint,
   variant: RunningVariant,
   status: number,
   times: { readonly started: number; readonly asked: number; readonly answered: number },
 ): void {
   const { started, asked, answered } = times;
-  hosting.measure(endpoint.resource.scope, {
+  hosted.measure(endpoint.resource.scope, {
     endpoint: endpoint.resource.name,
     variant: variant.settings.name,
     instances: variant.settings.instances,
@@ -123,7 +123,7 @@ function sendAnswer(
 }
 
 function capture(
-  hosting: Hosting,
+  hosted: HostedResources,
   endpoint: Endpoint,
   variant: RunningVariant,
   request: ServerRequest,
@@ -132,13 +132,13 @@ function capture(
 ): void {
   const config = variant.fleet.config.capture;
   if (!config) return;
-  hosting.captures.add({
+  hosted.captures.add({
     config,
     endpoint: endpoint.resource,
     variant: variant.settings.name,
     roleArn: variant.settings.model.roleArn,
     invocation: {
-      at: new Date(hosting.clock.now()),
+      at: new Date(hosted.clock.now()),
       input: { contentType: request.headers['content-type'] ?? 'application/octet-stream', body },
       output: { contentType: answer.headers['content-type'] ?? 'application/octet-stream', body: answer.body },
       inferenceId: text(request.headers['x-amzn-sagemaker-inference-id']),

@@ -7,7 +7,7 @@ import { pick } from '../core/fields.ts';
 import { listInput, listResources } from '../core/listing.ts';
 import { type Operations, operation } from '../core/operation.ts';
 import type { Resource } from '../core/store.ts';
-import type { Hosting } from './hosting.ts';
+import type { HostedResources } from './hosted-resources.ts';
 import { findModelFiles } from './model-files.ts';
 import { containerDefinition, deployedModel, type ModelRecord, modelDataProblem } from './model-resource.ts';
 import { scopeOf, tagList } from './request.ts';
@@ -32,8 +32,8 @@ const members = [
 ];
 
 /** CreateModel, DescribeModel, ListModels, DeleteModel. */
-export function modelOperations(hosting: Hosting): Operations {
-  const { models, store, platform, clock } = hosting;
+export function modelOperations(hosted: HostedResources): Operations {
+  const { models, store, platform, clock } = hosted;
   const resources = ({ ModelName }: { ModelName: string }, scope: Scope) => [models.arn(scope, ModelName)];
 
   const tell = (model: Resource<ModelRecord>) =>
@@ -84,7 +84,7 @@ export function modelOperations(hosting: Hosting): Operations {
     DescribeModel: operation({
       input: nameInput,
       resources,
-      handle: ({ ModelName }, call) => describe(hosting.modelNamed(call, ModelName)),
+      handle: ({ ModelName }, call) => describe(hosted.modelNamed(call, ModelName)),
     }),
 
     ListModels: operation({
@@ -110,7 +110,7 @@ export function modelOperations(hosting: Hosting): Operations {
       input: nameInput,
       resources,
       handle: ({ ModelName }, call) => {
-        const model = hosting.modelNamed(call, ModelName);
+        const model = hosted.modelNamed(call, ModelName);
         models.delete(model);
         tell(model);
         return {};

@@ -1,6 +1,6 @@
 import { notImplemented, SageMakerError } from '../core/errors.ts';
 import type { RuntimeHandler } from '../core/server.ts';
-import type { Hosting } from './hosting.ts';
+import type { HostedResources } from './hosted-resources.ts';
 import { invoke } from './invoke.ts';
 import { InvokePermission } from './invoke-permission.ts';
 import { invokeStreaming } from './invoke-streaming.ts';
@@ -13,7 +13,7 @@ const actions: Readonly<Record<string, { readonly permission: string; readonly a
 };
 
 /** Handles SageMaker Runtime: InvokeEndpoint; InvokeEndpointWithResponseStream; InvokeEndpointAsync answers that it is not implemented. */
-export function runtimeHandler(hosting: Hosting): RuntimeHandler {
+export function runtimeHandler(hosted: HostedResources): RuntimeHandler {
   const permission = new InvokePermission();
   return async (core, request, response) => {
     const started = performance.now();
@@ -25,13 +25,13 @@ export function runtimeHandler(hosting: Hosting): RuntimeHandler {
       if (call === 'async-invocations') throw notImplemented('InvokeEndpointAsync is a call');
       const action = call === undefined ? undefined : actions[call];
       if (action === undefined) throw unknownCall(request.method, path);
-      await permission.require(core.access, caller, action.permission, hosting.endpoints.arn(caller, name));
-      const endpoint = hosting.findEndpoint(caller, name);
+      await permission.require(core.access, caller, action.permission, hosted.endpoints.arn(caller, name));
+      const endpoint = hosted.findEndpoint(caller, name);
       // An endpoint that is still being created is not known to the runtime, as on AWS.
       if (!endpoint || !['InService', 'Updating', 'RollingBack'].includes(endpoint.status)) {
         throw validationError(`Endpoint ${name} of account ${caller.account} not found.`);
       }
-      await action.answer(hosting, endpoint, request, response, started);
+      await action.answer(hosted, endpoint, request, response, started);
     } catch (error) {
       if (!(error instanceof SageMakerError)) throw error;
       sendError(response, error, request.requestId);

@@ -219,8 +219,8 @@ describe('an endpoint', () => {
 });
 
 function shortenHealthCheck(config: string): void {
-  const { configs } = session.server.hosting;
-  const found = session.server.hosting.configNamed({ account, region }, config);
+  const { configs } = session.server.hosting.resources;
+  const found = session.server.hosting.resources.configNamed({ account, region }, config);
   configs.update(found, {
     ProductionVariants: found.description.ProductionVariants.map((variant) => ({
       ...variant,

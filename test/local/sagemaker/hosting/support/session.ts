@@ -105,7 +105,9 @@ export class Session {
 
   /** The states of an endpoint in the events since the last look. */
   async endpointStates(name: string): Promise<unknown[]> {
-    await eventually(() => this.server.hosting.endpointNamed({ account, region }, name).status === 'InService');
+    await eventually(
+      () => this.server.hosting.resources.endpointNamed({ account, region }, name).status === 'InService',
+    );
     await delay(100);
     const events = await this.cloud.events();
     return events
