@@ -11,11 +11,12 @@ export function functionMetrics(environment: string): MetricRecorder {
   return {
     record(project, name, value, feature) {
       const metrics = new Metrics({ namespace: METRIC_NAMESPACE, singleMetric: true });
-      // Powertools adds a `service` dimension of its own unless the default dimensions are given anew.
+      // Powertools gives a `service` dimension of its own, and setting others keeps it: with it the metric is none that
+      // an alarm looks at.
+      metrics.clearDefaultDimensions();
       metrics.setDefaultDimensions({ [dimensions.environment]: environment, [dimensions.project]: project });
       if (feature !== undefined) metrics.addDimension(dimensions.feature, feature);
       metrics.addMetric(name, MetricUnit.NoUnit, value);
-      metrics.publishStoredMetrics();
     },
   };
 }
