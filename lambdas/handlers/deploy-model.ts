@@ -53,7 +53,7 @@ export async function deployModel(event: ParsedEvent<typeof ModelApproved>, cont
   const deployment = await wanted(project, model.model, requests, context);
   if (!deployment) return;
   if (deployment.status === 'requested' && !(await ask(requests, services))) return;
-  if (deployment.status === 'requested') await markUpdating(project, deployment, services);
+  if (deployment.status === 'requested') await markUpdating(project, deployment, requests, services);
   const told = await services.lineage.require('deployment', project.name, deployment.model);
   await services.events.publish(DeploymentStarted, { ...told, project: project.name, at: told.startedAt ?? told.at });
   // SageMaker may have finished before the record said `updating`, and its event found nothing to judge.
@@ -117,6 +117,7 @@ async function ask(requests: DeploymentRequests, { sageMaker }: Services): Promi
 async function markUpdating(
   project: ProjectSettings,
   deployment: DeploymentRecord,
+  { endpointConfig }: DeploymentRequests,
   { lineage }: Services,
 ): Promise<void> {
   // Not written: a repeat of this event was faster, and the record says `updating` or more.
@@ -124,7 +125,8 @@ async function markUpdating(
     {
       kind: 'update',
       id: nodeId.build('deployment', project.name, deployment.model),
-      set: { status: 'updating', startedAt: new Date().toISOString() },
+      // The config, too: serving settings may have been deployed since the model was first wanted.
+      set: { status: 'updating', endpointConfig, startedAt: new Date().toISOString() },
       expect: { status: ['requested'] },
     },
   ]);

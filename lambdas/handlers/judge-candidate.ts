@@ -122,6 +122,7 @@ async function reinstate(
       kind: 'update',
       id: deployment,
       set: { status: 'requested', replaces: state.champion ?? null, at },
+      unset: ['startedAt', 'endedAt', 'failure'],
       expect: { status: ['deployed', 'rolled-back'] },
     },
     { kind: 'edge', from: deployment, relation: 'wasInformedBy', to: id, at },

@@ -18,7 +18,7 @@ interface Services {
 
 export async function settleDeployment(project: string, endpoint: string, context: Context<Services>): Promise<void> {
   const { lineage, sageMaker, events } = context.services;
-  const deployments = await lineage.newest('deployment', project, RECENT);
+  const deployments = await underWay(project, lineage);
   const updating = deployments.find((each) => each.status === 'updating');
   if (updating) {
     const state = await sageMaker.describe(endpoint);
@@ -33,6 +33,16 @@ export async function settleDeployment(project: string, endpoint: string, contex
     if (last) await announce(project, last, await lineage.state(project), events);
   }
   await startNext(project, deployments, context);
+}
+
+/** The deployments that an event of the endpoint can be about: the newest, and the wanted one, which may be of an earlier model. */
+async function underWay(project: string, lineage: LineageStore): Promise<DeploymentRecord[]> {
+  const [newest, { wanted }] = await Promise.all([
+    lineage.newest('deployment', project, RECENT),
+    lineage.state(project),
+  ]);
+  if (wanted === undefined || newest.some((each) => each.model === wanted)) return newest;
+  return [...newest, await lineage.require('deployment', project, wanted)];
 }
 
 /** Deployments that can be under way at once: the one SageMaker works on, and those that wait behind it. */

@@ -19,11 +19,12 @@ export type Write =
       readonly record: object;
       readonly order?: number;
     }
-  /** Sets fields of a node; fails unless every field of `expect` has one of the values given. */
+  /** Sets and removes fields of a node; fails unless every field of `expect` has one of the values given. */
   | {
       readonly kind: 'update';
       readonly id: string;
       readonly set: Readonly<Record<string, unknown>>;
+      readonly unset?: readonly string[];
       readonly expect: Readonly<Record<string, readonly (string | number)[]>>;
     }
   | {
@@ -133,7 +134,7 @@ export function transactItem(TableName: string, write: Write): TransactItem {
         },
       };
     case 'update':
-      return { Update: { TableName, Key: itemKey.node(write.id), ...setFields(write.set, write.expect) } };
+      return { Update: { TableName, Key: itemKey.node(write.id), ...changeFields(write) } };
     case 'state': {
       const { revision, ...rest } = write.read;
       const kept = Object.fromEntries(
@@ -160,7 +161,7 @@ export function transactItem(TableName: string, write: Write): TransactItem {
   }
 }
 
-function setFields(set: Readonly<Record<string, unknown>>, expect: Readonly<Record<string, readonly unknown[]>>) {
+function changeFields({ set, unset = [], expect }: Extract<Write, { kind: 'update' }>) {
   const names: Record<string, string> = {};
   const values: Record<string, unknown> = {};
   const assignments = Object.entries(set)
@@ -170,6 +171,10 @@ function setFields(set: Readonly<Record<string, unknown>>, expect: Readonly<Reco
       values[`:s${index}`] = value;
       return `#s${index} = :s${index}`;
     });
+  const removals = unset.map((name, index) => {
+    names[`#r${index}`] = name;
+    return `#r${index}`;
+  });
   const conditions = Object.entries(expect).map(([name, allowed], index) => {
     names[`#e${index}`] = name;
     const placeholders = allowed.map((value, position) => {
@@ -179,7 +184,7 @@ function setFields(set: Readonly<Record<string, unknown>>, expect: Readonly<Reco
     return `#e${index} IN (${placeholders.join(', ')})`;
   });
   return {
-    UpdateExpression: `SET ${assignments.join(', ')}`,
+    UpdateExpression: `SET ${assignments.join(', ')}${removals.length > 0 ? ` REMOVE ${removals.join(', ')}` : ''}`,
     ConditionExpression: conditions.join(' AND '),
     ExpressionAttributeNames: names,
     ExpressionAttributeValues: values,

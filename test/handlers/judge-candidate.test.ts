@@ -127,7 +127,8 @@ describe('judge-candidate', () => {
     await given(0.8, 0.75);
     await judgeCandidate(evaluated, context());
     const read = await lineage.state('flights');
-    const record = { model: 2, status: 'deployed', endpoint: 'e', endpointConfig: 'c2', replaces: 1, at };
+    const ended = { status: 'rolled-back', startedAt: at, endedAt: at, failure: 'no ping was answered' };
+    const record = { model: 2, ...ended, endpoint: 'e', endpointConfig: 'c2', replaces: 1, at };
     await lineage.write([
       { kind: 'create', type: 'deployment', project: 'flights', local: 2, order: 2, record },
       { kind: 'state', project: 'flights', read, set: { champion: 3, wanted: 3 } },
@@ -139,7 +140,10 @@ describe('judge-candidate', () => {
     expect(new Set(events.map((each) => JSON.stringify(each))).size).toBe(1);
     expect(events[0]).toMatchObject({ 'detail-type': 'ModelApproved', detail: { reasons: ['seen the report'] } });
     expect(await lineage.state('flights')).toMatchObject({ wanted: 2, champion: 3 });
-    expect(await lineage.require('deployment', 'flights', 2)).toMatchObject({ status: 'requested', replaces: 3 });
+    const deployment = await lineage.require('deployment', 'flights', 2);
+    expect(deployment).toMatchObject({ status: 'requested', replaces: 3 });
+    // Nothing of how it ended before is left to be shown or judged.
+    expect([deployment.startedAt, deployment.endedAt, deployment.failure]).toEqual([undefined, undefined, undefined]);
   });
 
   it('publishes on the retry what a killed handler had decided', async () => {
