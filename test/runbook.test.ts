@@ -55,6 +55,7 @@ describe('every alarm', () => {
     for (const kind of [
       'dataset-rejected',
       'training-failed',
+      'candidate-rejected',
       'deployment-rolled-back',
       'drift-detected',
       'endpoint-errors',

@@ -31,7 +31,7 @@ export async function status(flywheel: Deployed, project: string) {
 }
 
 /** Waits until the alarm of a kind that watches a project or a function rings, and finds it in the status that people read. */
-export async function rings(flywheel: Deployed, kind: string, of: string): Promise<void> {
+export async function rings(flywheel: Deployed, kind: string, of: string): Promise<Alarm> {
   const watches = ({ description }: Alarm) => description.includes(`] ${of}: `) && description.endsWith(`#${kind}`);
   const alarm = await vi.waitFor(async () => {
     const ringing = await ringingAlarms('local');
@@ -40,6 +40,7 @@ export async function rings(flywheel: Deployed, kind: string, of: string): Promi
     return found;
   }, WAIT);
   expect(await flywheel.flywheel('status')).toContain(alarm.name);
+  return alarm;
 }
 
 /** The model version that answers over the HTTP API; the status code where none does. */
