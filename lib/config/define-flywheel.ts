@@ -46,7 +46,8 @@ export function defineFlywheel(input: FlywheelInput): Flywheel {
 }
 
 function parseDefinition({ input, folder }: ProjectDefinition, position: number) {
-  const at = `projects/${folder ?? input.name ?? position}`;
+  // A name that is no text is a mistake to be told, not to be printed.
+  const at = `projects/${folder ?? (typeof input.name === 'string' ? input.name : position)}`;
   const parsed = parseProject(input, at);
   if ('name' in parsed && folder !== undefined && parsed.name !== folder)
     return [

@@ -199,6 +199,11 @@ describe('mistakes', () => {
     ]);
   });
 
+  it('tell of a name that cannot even be printed', () => {
+    const unprintable = { ...minimal, name: { toString: 1 } } as unknown as ProjectInput;
+    expect(mistakes(() => defined(unprintable)).join()).toContain('name');
+  });
+
   it('never are a crash: whatever was written, the answer is settings or a list of mistakes', () => {
     const anything = fc.record(
       {

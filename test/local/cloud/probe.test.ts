@@ -65,12 +65,14 @@ describe('an upload', () => {
     expect(logged.events?.length).toBeGreaterThan(0);
   });
 
-  it('meets a warm function: a second call runs in the process of the first', async () => {
-    await upload('warm/1');
-    const first = await eventually(() => record('object', 'warm/1'), 'the first record');
-    await upload('warm/2');
-    const second = await eventually(() => record('object', 'warm/2'), 'the second record');
-    expect(second.processId).toBe(first.processId);
+  it('meets a warm function: calls after each other run in the processes of those before', async () => {
+    const processes: unknown[] = [];
+    for (let call = 0; call < 5; call += 1) {
+      await upload(`warm/${call}`);
+      processes.push((await eventually(() => record('object', `warm/${call}`), 'a record')).processId);
+    }
+    // A call may meet a second process while the first is still on its way back; it never needs one each.
+    expect(new Set(processes).size).toBeLessThan(processes.length);
   });
 
   it('is a dead letter with AWS’s text when the function lacks a permission', async () => {
