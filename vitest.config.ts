@@ -3,16 +3,18 @@ import { defineConfig } from 'vitest/config';
 /** Tests that need a running laptop cloud share one, started once for all of them. */
 const onCloud = ['test/stores/**/*.test.ts', 'test/handlers/**/*.test.ts'];
 
+/** On a build machine that others load too, a wait may run out once; the report names what was tried again. */
+const retry = process.env.CI ? 1 : 0;
+
 export default defineConfig({
   test: {
-    // On a build machine that others load too, a wait may run out once; the report names what was tried again.
-    retry: process.env.CI ? 1 : 0,
     projects: [
       {
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
           exclude: [...onCloud, 'test/e2e/**'],
+          retry,
           testTimeout: 60_000,
           hookTimeout: 120_000,
         },
@@ -22,6 +24,7 @@ export default defineConfig({
           name: 'cloud',
           include: onCloud,
           globalSetup: 'test/support/cloud-setup.ts',
+          retry,
           testTimeout: 60_000,
           hookTimeout: 120_000,
         },
@@ -30,6 +33,7 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
+          retry,
           testTimeout: 600_000,
           hookTimeout: 600_000,
           fileParallelism: false,
