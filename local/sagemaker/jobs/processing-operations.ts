@@ -6,7 +6,8 @@ import { notImplemented, resourceInUse, validationException } from '../core/erro
 import { pick } from '../core/fields.ts';
 import { listInput, listResources } from '../core/listing.ts';
 import { type Operations, operation } from '../core/operation.ts';
-import { capacityError, internalServerError, JobControl, JobFailure, StoppedError } from './job-control.ts';
+import { BackgroundJobs } from './background-jobs.ts';
+import { capacityError, internalServerError, type JobControl, JobFailure, StoppedError } from './job-control.ts';
 import { type ProcessingJob, ProcessingJobs, type ProcessingRequest, processingRequest } from './processing-job.ts';
 import { ProcessingFailure, runProcessing } from './processing-run.ts';
 import { removeFolder } from './s3-files.ts';
@@ -111,30 +112,24 @@ export function processingOperations(core: Core): Operations {
 class ProcessingRunner {
   readonly #core: Core;
   readonly #jobs: ProcessingJobs;
-  readonly #running = new Map<string, JobControl>();
+  readonly #running: BackgroundJobs<ProcessingJob>;
 
   constructor(core: Core, jobs: ProcessingJobs) {
     this.#core = core;
     this.#jobs = jobs;
+    this.#running = new BackgroundJobs(core, {
+      label: 'Processing job',
+      run: (job, control) => this.#run(job, control),
+      fail: (job) => jobs.move(job.arn, 'Failed', { FailureReason: internalServerError }),
+    });
   }
 
   start(job: ProcessingJob): void {
-    const control = new JobControl();
-    this.#running.set(job.arn, control);
-    this.#run(job, control)
-      .catch((error: unknown) => {
-        this.#core.log(`Processing job ${job.name}: ${error instanceof Error ? error.stack : error}`);
-        this.#jobs.move(job.arn, 'Failed', { FailureReason: internalServerError });
-      })
-      .catch((error: unknown) => this.#core.log(`Processing job ${job.name} has no end: ${String(error)}`))
-      .finally(() => {
-        control.end();
-        this.#running.delete(job.arn);
-      });
+    this.#running.start(job);
   }
 
   stop(arn: string): void {
-    this.#running.get(arn)?.stop('requested');
+    this.#running.control(arn)?.stop('requested');
   }
 
   /** Jobs that ran when an earlier server ended: their processes are gone, and they must not hang. */

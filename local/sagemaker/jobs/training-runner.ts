@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { epochSeconds } from '../core/clock.ts';
 import type { Core } from '../core/core.ts';
+import { BackgroundJobs } from './background-jobs.ts';
 import { capacityError, internalServerError, JobControl, JobFailure, StoppedError } from './job-control.ts';
 import { MetricReader } from './metrics.ts';
 import { removeFolder } from './s3-files.ts';
@@ -11,32 +12,26 @@ import type { TrainingDescription, TrainingJob, TrainingJobs } from './training-
 export class TrainingRunner {
   readonly #core: Core;
   readonly #jobs: TrainingJobs;
-  readonly #running = new Map<string, JobControl>();
+  readonly #running: BackgroundJobs<TrainingJob>;
 
   constructor(core: Core, jobs: TrainingJobs) {
     this.#core = core;
     this.#jobs = jobs;
+    this.#running = new BackgroundJobs(core, {
+      label: 'Training job',
+      run: (job, control) => this.#run(job, control),
+      fail: (job) => jobs.move(job.arn, 'Failed', { FailureReason: internalServerError }),
+    });
   }
 
   /** Starts a created job; it ends in the background. */
   start(job: TrainingJob): void {
-    const control = new JobControl();
-    this.#running.set(job.arn, control);
-    this.#run(job, control)
-      .catch((error: unknown) => {
-        this.#core.log(`Training job ${job.name}: ${error instanceof Error ? error.stack : error}`);
-        this.#jobs.move(job.arn, 'Failed', { FailureReason: internalServerError });
-      })
-      .catch((error: unknown) => this.#core.log(`Training job ${job.name} has no end: ${String(error)}`))
-      .finally(() => {
-        control.end();
-        this.#running.delete(job.arn);
-      });
+    this.#running.start(job);
   }
 
   /** Ends a job's container with SIGTERM, then SIGKILL; what it left in `/opt/ml/model` by then is uploaded. */
   stop(arn: string): void {
-    this.#running.get(arn)?.stop('requested');
+    this.#running.control(arn)?.stop('requested');
   }
 
   /** Jobs that ran when an earlier server ended: their processes are gone, and they must not hang. */
