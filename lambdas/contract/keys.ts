@@ -91,6 +91,9 @@ export const endpointName = {
   parse: (environment: string, name: string): string | undefined => matchName(environment, name, /^(.+)()()$/)?.[0],
 };
 
+/** The one production variant of every endpoint: part of the requests, and a dimension of the metrics that alarms watch. */
+export const PRODUCTION_VARIANT = 'AllTraffic';
+
 /** SageMaker model and endpoint config of a model version; `servingHash` (6 digits) changes with the serving settings. */
 export const endpointConfigName = {
   build: (environment: string, config: { project: string; model: number; servingHash: string }): string =>

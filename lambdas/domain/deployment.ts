@@ -9,11 +9,15 @@ import type {
   CreateModelCommandInput,
   UpdateEndpointCommandInput,
 } from '@aws-sdk/client-sagemaker';
-import { captureKey, endpointConfigName, endpointName, modelVersionName } from '../contract/keys.ts';
+import {
+  captureKey,
+  endpointConfigName,
+  endpointName,
+  modelVersionName,
+  PRODUCTION_VARIANT,
+} from '../contract/keys.ts';
 import type { DeploymentRecord, ModelRecord } from '../contract/records.ts';
 import type { ProjectSettings } from '../contract/settings.ts';
-
-export const VARIANT = 'AllTraffic';
 
 export interface DeploymentPlaces {
   readonly environment: string;
@@ -73,7 +77,7 @@ export function deploymentRequests(
       KmsKeyId: places.keyArn,
       ProductionVariants: [
         {
-          VariantName: VARIANT,
+          VariantName: PRODUCTION_VARIANT,
           ModelName: endpointConfig,
           InstanceType: instanceType(settings.serving.instance),
           InitialInstanceCount: settings.serving.instanceCount,

@@ -6,6 +6,7 @@ import type { ProjectSettings } from '../contract/settings.ts';
 import { type DeploymentRequests, deploymentRequests } from '../domain/deployment.ts';
 import { ConcurrentChange } from '../domain/errors.ts';
 import { type Context, eventHandler, type ParsedEvent } from '../runtime/event-handler.ts';
+import { type ProjectRoles, roleOf } from '../runtime/project-roles.ts';
 import { projectNamed } from '../runtime/settings.ts';
 import { type EndpointGateway, endpointGateway } from '../stores/endpoint-gateway.ts';
 import { type EventPublisher, eventPublisher } from '../stores/event-publisher.ts';
@@ -17,7 +18,7 @@ interface Services {
   readonly events: EventPublisher;
   readonly sageMaker: EndpointGateway;
   readonly places: { keyArn: string; captureBucket: string };
-  readonly roles: Readonly<Record<string, string>>;
+  readonly roles: ProjectRoles;
   readonly alarms: Readonly<Record<string, readonly string[]>>;
 }
 
@@ -47,7 +48,7 @@ export async function deployModel(event: ParsedEvent<typeof ModelApproved>, cont
   const requests = deploymentRequests(project, model, {
     ...services.places,
     environment: settings.name,
-    roleArn: roleOf(services, project),
+    roleArn: roleOf(services.roles, project.name),
     alarms: services.alarms[project.name] ?? [],
   });
   const deployment = await wanted(project, model.model, requests, context);
@@ -130,10 +131,4 @@ async function markUpdating(
       expect: { status: ['requested'] },
     },
   ]);
-}
-
-function roleOf(services: Services, project: ProjectSettings): string {
-  const role = services.roles[project.name];
-  if (!role) throw new Error(`PROJECT_ROLES has no role of ${project.name}: deploy the stacks again`);
-  return role;
 }

@@ -17,6 +17,7 @@ import { type Context, eventHandler, type ParsedEvent } from '../runtime/event-h
 import { projectNamed } from '../runtime/settings.ts';
 import { type EventPublisher, eventPublisher } from '../stores/event-publisher.ts';
 import { type LineageStore, lineageStore, type RecordOf } from '../stores/lineage-store.ts';
+import { decisionOn, gateDecision, personDecision } from './decisions.ts';
 
 type Events = ParsedEvent<typeof ModelEvaluated | typeof ApprovalGiven>;
 type Decision = RecordOf<'decision'>;
@@ -65,7 +66,7 @@ async function decide(project: ProjectSettings, model: ModelRecord, jobName: str
     at: context.now().toISOString(),
   };
   const evaluated = ['evaluation', project.name, jobName] as const;
-  await record(project, decision, decisionKey(model.model), 'evaluated', [...evaluated], context);
+  await record(project, decision, gateDecision(model.model), 'evaluated', [...evaluated], context);
   await announce(project, decision, events);
 }
 
@@ -77,7 +78,7 @@ async function approve(
 ) {
   const { services, log } = context;
   if (model.status !== 'awaiting-approval') {
-    const given = await services.lineage.get('decision', project.name, approvalKey(model.model));
+    const given = await services.lineage.get('decision', project.name, personDecision(model.model));
     if (given?.at === answer.at) return announce(project, given, services.events);
     if (model.status === 'approved' && answer.decision === 'approve') return reinstate(project, model, answer, context);
     return log.warn('an approval came for a model that awaits none', { model: model.model, status: model.status });
@@ -90,8 +91,8 @@ async function approve(
     at: answer.at,
   };
   // A person's answer follows the gate's question.
-  const question = ['decision', project.name, decisionKey(model.model)] as const;
-  await record(project, decision, approvalKey(model.model), 'awaiting-approval', [...question], context);
+  const question = ['decision', project.name, gateDecision(model.model)] as const;
+  await record(project, decision, personDecision(model.model), 'awaiting-approval', [...question], context);
   await announce(project, decision, services.events);
 }
 
@@ -132,8 +133,6 @@ async function reinstate(
   await announce(project, decision, events);
 }
 
-const decisionKey = (model: number): string => `${model}`;
-const approvalKey = (model: number): string => `${model}-approval`;
 const statusAfter = { approve: 'approved', reject: 'rejected', ask: 'awaiting-approval' } as const;
 
 async function record(
@@ -161,9 +160,7 @@ async function record(
 }
 
 async function announceAgain(project: ProjectSettings, model: ModelRecord, { lineage, events }: Services) {
-  const decision =
-    (await lineage.get('decision', project.name, approvalKey(model.model))) ??
-    (await lineage.get('decision', project.name, decisionKey(model.model)));
+  const decision = await decisionOn(lineage, project.name, model.model);
   if (decision) await announce(project, decision, events);
 }
 

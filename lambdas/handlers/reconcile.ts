@@ -11,6 +11,7 @@ import { type EndpointGateway, endpointGateway } from '../stores/endpoint-gatewa
 import { type EventPublisher, eventPublisher } from '../stores/event-publisher.ts';
 import { type LineageStore, lineageStore } from '../stores/lineage-store.ts';
 import { type TrainingGateway, trainingGateway } from '../stores/training-gateway.ts';
+import { requireDecisionOn } from './decisions.ts';
 
 interface Services {
   readonly lineage: LineageStore;
@@ -106,9 +107,7 @@ async function reconcileDeployment({ name: project }: ProjectSettings, context: 
       !overdue(model.at, context)
     )
       continue;
-    const decision =
-      (await lineage.get('decision', project, `${model.model}-approval`)) ??
-      (await lineage.require('decision', project, model.model));
+    const decision = await requireDecisionOn(lineage, project, model.model);
     await events.publish(ModelApproved, { ...decision, project });
     recovered++;
   }

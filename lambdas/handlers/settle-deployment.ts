@@ -9,6 +9,7 @@ import type { Context } from '../runtime/event-handler.ts';
 import type { EndpointGateway } from '../stores/endpoint-gateway.ts';
 import type { EventPublisher } from '../stores/event-publisher.ts';
 import type { LineageStore } from '../stores/lineage-store.ts';
+import { requireDecisionOn } from './decisions.ts';
 
 interface Services {
   readonly lineage: LineageStore;
@@ -126,8 +127,6 @@ async function announce(project: string, deployment: DeploymentRecord, state: St
 async function startNext(project: string, deployments: readonly DeploymentRecord[], { services }: Context<Services>) {
   const next = deployments.find((each) => each.status === 'requested');
   if (!next) return;
-  const decision =
-    (await services.lineage.get('decision', project, `${next.model}-approval`)) ??
-    (await services.lineage.require('decision', project, next.model));
+  const decision = await requireDecisionOn(services.lineage, project, next.model);
   await services.events.publish(ModelApproved, { ...decision, project });
 }

@@ -4,6 +4,7 @@ import { evaluationJobName, nodeId } from '../contract/keys.ts';
 import type { EvaluationRecord } from '../contract/records.ts';
 import { evaluationJobRequest } from '../domain/evaluation-job.ts';
 import { type Context, eventHandler, type ParsedEvent } from '../runtime/event-handler.ts';
+import { type ProjectRoles, roleOf } from '../runtime/project-roles.ts';
 import { projectNamed } from '../runtime/settings.ts';
 import { type EventPublisher, eventPublisher } from '../stores/event-publisher.ts';
 import { type LineageStore, lineageStore } from '../stores/lineage-store.ts';
@@ -14,7 +15,7 @@ interface Services {
   readonly events: EventPublisher;
   readonly sageMaker: Pick<TrainingGateway, 'createProcessingJob'>;
   readonly places: { keyArn: string; datasetBucket: string; modelBucket: string };
-  readonly roles: Readonly<Record<string, string>>;
+  readonly roles: ProjectRoles;
 }
 
 export const handler = eventHandler({
@@ -49,12 +50,10 @@ export async function startEvaluation(
     championNumber === undefined ? undefined : await lineage.require('model', project.name, championNumber);
   const run = await lineage.require('training-run', project.name, candidate.runId);
 
-  const roleArn = services.roles[project.name];
-  if (!roleArn) throw new Error(`PROJECT_ROLES has no role of ${project.name}: deploy the stacks again`);
   const request = evaluationJobRequest(project, candidate, run.codeSha256, champion, {
     ...services.places,
     environment: settings.name,
-    roleArn,
+    roleArn: roleOf(services.roles, project.name),
   });
   const outcome = await services.sageMaker.createProcessingJob(request);
   if (outcome === 'no-quota')

@@ -7,6 +7,7 @@ import { instanceOfAttempt } from '../domain/jobs.ts';
 import { trainingJobRequest, windowOf } from '../domain/training-run.ts';
 import { readCodeArchive } from '../runtime/code-archive.ts';
 import { type Context, eventHandler, type ParsedEvent } from '../runtime/event-handler.ts';
+import { type ProjectRoles, roleOf } from '../runtime/project-roles.ts';
 import { projectNamed } from '../runtime/settings.ts';
 import { type DatasetStore, datasetStore } from '../stores/dataset-store.ts';
 import { type EventPublisher, eventPublisher } from '../stores/event-publisher.ts';
@@ -24,7 +25,7 @@ interface Services {
   readonly readCode: (project: string) => Uint8Array;
   /** Where the job reads, writes and runs, apart from the project's role. */
   readonly places: { keyArn: string; datasetBucket: string; modelBucket: string; registry: string; region: string };
-  readonly roles: Readonly<Record<string, string>>;
+  readonly roles: ProjectRoles;
 }
 
 export const handler = eventHandler({
@@ -87,7 +88,7 @@ export async function startTraining(
     trainingJobRequest(project, run, {
       ...services.places,
       environment: settings.name,
-      roleArn: roleOf(services, project),
+      roleArn: roleOf(services.roles, project.name),
     }),
   );
   if (outcome === 'no-quota') return nextInstance(project, run, context);
@@ -199,10 +200,4 @@ async function fail(
     jobName,
     reason,
   });
-}
-
-function roleOf(services: Services, project: ProjectSettings): string {
-  const role = services.roles[project.name];
-  if (!role) throw new Error(`PROJECT_ROLES has no role of ${project.name}: deploy the stacks again`);
-  return role;
 }

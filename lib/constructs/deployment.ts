@@ -5,7 +5,7 @@ import { Policy, PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
 import { endpointDeploymentStateChange, endpointStateChange } from '../../lambdas/contract/aws-events.ts';
 import { ModelApproved, StepOverdue } from '../../lambdas/contract/events.ts';
-import { endpointName, sageMakerPrefix } from '../../lambdas/contract/keys.ts';
+import { endpointName, PRODUCTION_VARIANT, sageMakerPrefix } from '../../lambdas/contract/keys.ts';
 import { metrics } from '../../lambdas/contract/metrics.ts';
 import { Access } from './access.ts';
 import { EventFunction } from './event-function.ts';
@@ -15,8 +15,6 @@ import { sumOf } from './project-metrics.ts';
 import type { ProjectRoles } from './project-roles.ts';
 import { sageMaker } from './sagemaker-access.ts';
 
-/** The one production variant of every endpoint. */
-const VARIANT = 'AllTraffic';
 /** 99 of 100 requests are answered by the model within this; SageMaker's own limit is a minute. */
 const SLOWEST_ANSWER = Duration.seconds(5);
 
@@ -96,7 +94,10 @@ export class Deployment extends Construct {
 
   /** SageMaker looks at the alarms with the endpoint's role. */
   #rollbackAlarms({ environment, alarms }: Platform, roles: ProjectRoles, project: string): readonly Alarm[] {
-    const dimensionsMap = { EndpointName: endpointName.build(environment.name, project), VariantName: VARIANT };
+    const dimensionsMap = {
+      EndpointName: endpointName.build(environment.name, project),
+      VariantName: PRODUCTION_VARIANT,
+    };
     const of = `endpoint of ${project}`;
     const made = [
       alarms.add(this, `${project}-errors`, {
