@@ -22,7 +22,7 @@ export interface CodeArchive {
 export async function makeCodeArchive(root: string, project: ProjectSettingsWithoutCode): Promise<CodeArchive> {
   const files = new Map([
     ...filesUnder(join(root, 'models/common'), 'common/'),
-    ...filesUnder(join(root, 'models', project.training.algorithm.name)),
+    ...filesUnder(join(root, 'models', project.training.algorithm.name)).filter(([name]) => !ofThisMachine.test(name)),
     ...filesUnder(join(root, 'projects', project.name, 'model')),
   ]);
   files.set('project.json', Buffer.from(`${JSON.stringify(projectFile(project), null, 2)}\n`));
@@ -46,6 +46,9 @@ function projectFile({ name, problem, data, training, gate }: ProjectSettingsWit
 }
 
 type DeepPartial<T> = { readonly [Key in keyof T]?: T[Key] extends readonly unknown[] ? T[Key] : DeepPartial<T[Key]> };
+
+/** What makes an algorithm's environment here. In a job it would be installed from the network, which a job does not have. */
+const ofThisMachine = /^requirements\.(in|txt)$/;
 
 const leftOut = /^(__pycache__|tests|\..*)$|\.pyc$/;
 

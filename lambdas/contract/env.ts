@@ -25,6 +25,8 @@ const table = { TABLE_NAME: name };
 const bus = { EVENT_BUS_NAME: name };
 /** Project name → ARN of the role that its SageMaker jobs and endpoints run with. */
 const projectRoles = { PROJECT_ROLES: json(z.record(z.string(), z.string())) };
+/** Repository → host with account and region, `683313688378.dkr.ecr.us-east-1.amazonaws.com`; projects name repository and tag. */
+const imageRegistries = { IMAGE_REGISTRIES: json(z.record(z.string(), z.string())) };
 const key = { DATA_KEY_ARN: name };
 /** Set by Lambda itself, not by the construct. */
 const runtimeVariables = { AWS_REGION: name };
@@ -39,11 +41,10 @@ export const environments = {
     ...key,
     DATASET_BUCKET: name,
     MODEL_BUCKET: name,
-    /** Registry host with account and region, `683313688378.dkr.ecr.us-east-1.amazonaws.com`; the project names repository and tag. */
-    ALGORITHM_REGISTRY: name,
+    ...imageRegistries,
     ...runtimeVariables,
   }),
-  'finish-training': z.object({ ...table, ...bus }),
+  'finish-training': z.object({ ...table, ...bus, ...imageRegistries }),
   'start-evaluation': z.object({
     ...table,
     ...bus,

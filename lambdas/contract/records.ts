@@ -64,7 +64,10 @@ export const trainingRunRecord = z.object({
   /** What asked for it: a dataset version, a measurement, a demand. The same cause again is a repeated event. */
   cause: z.string(),
   reason: z.string(),
+  /** Repository and tag. */
   image: z.string(),
+  /** What will evaluate and serve the model, as it was set at the request; absent: `image`. */
+  servingImage: z.optional(z.string()),
   hyperparameters: z.record(z.string(), z.string()),
   codeSha256: z.string(),
   /** 1 for the first job; a capacity error or a renewed request after a failure takes the next. */
@@ -88,6 +91,7 @@ export const modelRecord = z.object({
   runId: z.string(),
   datasetVersion: version,
   jobName: z.string(),
+  /** URI of the image that evaluates and serves it. */
   image: z.string(),
   artifact: z.string(),
   billableSeconds: z.number(),

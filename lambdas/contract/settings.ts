@@ -55,9 +55,12 @@ export const trigger = z.discriminatedUnion('on', [
 ]);
 
 export const algorithmSettings = z.object({
-  name: z.enum(['xgboost']),
-  /** Repository and tag of the training and serving image: `sagemaker-xgboost:3.2-0`. */
+  /** Its folder under `models/`. */
+  name: z.enum(['xgboost', 'tabular']),
+  /** Repository and tag of the image that trains: `sagemaker-xgboost:3.2-0`. */
   image: z.string(),
+  /** Repository and tag of the image that evaluates and serves; absent: `image` does that too. */
+  servingImage: z.optional(z.string()),
   /** Passed to train.py; SageMaker carries strings. */
   hyperparameters: z.record(z.string(), z.string()),
 });

@@ -1,4 +1,4 @@
-/** How a SageMaker job ended, and what a failure means for the next step. */
+/** Where a SageMaker job runs, how it ended, and what a failure means for the next step. */
 
 export type JobEnd = { readonly outcome: 'completed' } | { readonly outcome: 'failed'; readonly reason: string };
 
@@ -22,4 +22,21 @@ export function instanceOfAttempt(instances: readonly string[], attempt: number)
   const instance = instances[(attempt - 1) % instances.length];
   if (instance === undefined) throw new Error('a project needs at least one instance type');
   return instance;
+}
+
+/** Repository → host of its registry in this region (variable IMAGE_REGISTRIES). */
+export type ImageRegistries = Readonly<Record<string, string>>;
+
+/**
+ * @param image repository and tag, `sagemaker-xgboost:3.2-0`
+ * @throws for a repository that came with newer settings than the function's environment
+ */
+export function imageUri(registries: ImageRegistries, image: string): string {
+  const [repository = ''] = image.split(':');
+  const registry = registries[repository];
+  if (registry === undefined)
+    throw new Error(
+      `IMAGE_REGISTRIES has no registry of ${image}, only of ${Object.keys(registries).join(', ')}: deploy the stacks again`,
+    );
+  return `${registry}/${image}`;
 }

@@ -4,10 +4,10 @@ import type { CreateTrainingJobCommandInput } from '@aws-sdk/client-sagemaker';
 import { datasetKey, modelKey, trainingJobName } from '../contract/keys.ts';
 import type { TrainingRunRecord } from '../contract/records.ts';
 import type { ProjectSettings } from '../contract/settings.ts';
-import { instanceOfAttempt } from './jobs.ts';
+import { type ImageRegistries, imageUri, instanceOfAttempt } from './jobs.ts';
 
 /**
- * The first 12 hexadecimal digits of the SHA-256 of all that decides what a run would learn: data, code, image,
+ * The first 12 hexadecimal digits of the SHA-256 of all that decides what a run would learn: data, code, images,
  * hyperparameters, split, seed, and the family of instance. Same identity, same run.
  */
 export function runIdentity(settings: ProjectSettings, manifestId: string): string {
@@ -20,6 +20,8 @@ export function runIdentity(settings: ProjectSettings, manifestId: string): stri
     code: code.sha256,
     algorithm: training.algorithm.name,
     image: training.algorithm.image,
+    // Another image that serves is another model in service. Left out where there is none, as it was before there was one.
+    ...(training.algorithm.servingImage !== undefined && { servingImage: training.algorithm.servingImage }),
     hyperparameters: Object.entries(training.algorithm.hyperparameters).sort(([a], [b]) => (a < b ? -1 : 1)),
     instanceFamily: (training.instances[0] ?? '').split('.')[1] ?? '',
   };
@@ -32,7 +34,7 @@ export interface TrainingJobPlaces {
   readonly keyArn: string;
   readonly datasetBucket: string;
   readonly modelBucket: string;
-  readonly registry: string;
+  readonly registries: ImageRegistries;
   readonly region: string;
 }
 
@@ -49,7 +51,7 @@ export function trainingJobRequest(
     TrainingJobName: jobName,
     RoleArn: places.roleArn,
     AlgorithmSpecification: {
-      TrainingImage: `${places.registry}/${training.algorithm.image}`,
+      TrainingImage: imageUri(places.registries, run.image),
       TrainingInputMode: 'File',
       EnableSageMakerMetricsTimeSeries: false,
       MetricDefinitions: metricDefinitions(settings),
@@ -106,6 +108,15 @@ export function trainingJobRequest(
       { Key: 'flywheel:run', Value: run.runId },
     ],
   };
+}
+
+/**
+ * URI of the image that evaluates and serves what a run trained. The run says it, not the project's settings: those may have
+ * been deployed anew since, with another algorithm.
+ * @param trainedOn URI of the image that the run's job had
+ */
+export function servingImageUri(run: TrainingRunRecord, trainedOn: string, registries: ImageRegistries): string {
+  return run.servingImage === undefined ? trainedOn : imageUri(registries, run.servingImage);
 }
 
 /** The newest uploads that the training window leaves. */

@@ -6,7 +6,8 @@ import { metrics } from '../contract/metrics.ts';
 import type { ModelRecord, TrainingRunRecord } from '../contract/records.ts';
 import type { ProjectSettings } from '../contract/settings.ts';
 import { ConcurrentChange } from '../domain/errors.ts';
-import { isCapacityError, type TrainingJobEnd } from '../domain/jobs.ts';
+import { type ImageRegistries, isCapacityError, type TrainingJobEnd } from '../domain/jobs.ts';
+import { servingImageUri } from '../domain/training-run.ts';
 import { type Context, eventHandler, type ParsedEvent } from '../runtime/event-handler.ts';
 import { projectNamed } from '../runtime/settings.ts';
 import { type EventPublisher, eventPublisher } from '../stores/event-publisher.ts';
@@ -19,6 +20,7 @@ interface Services {
   readonly lineage: LineageStore;
   readonly events: EventPublisher;
   readonly sageMaker: Pick<TrainingGateway, 'trainingJobEnd'>;
+  readonly registries: ImageRegistries;
 }
 
 export const handler = eventHandler({
@@ -28,6 +30,7 @@ export const handler = eventHandler({
     lineage: lineageStore(environment.TABLE_NAME),
     events: eventPublisher(environment.EVENT_BUS_NAME),
     sageMaker: trainingGateway(),
+    registries: environment.IMAGE_REGISTRIES,
   }),
   handle: finishTraining,
 });
@@ -59,7 +62,7 @@ async function completed(
   end: TrainingJobEnd,
   context: Context<Services>,
 ) {
-  const { lineage, events } = context.services;
+  const { lineage, events, registries } = context.services;
   const state = await lineage.state(project.name);
   const number = (state.model ?? 0) + 1;
   const at = end.endedAt.toISOString();
@@ -69,7 +72,7 @@ async function completed(
     runId: run.runId,
     datasetVersion: run.datasetVersion,
     jobName,
-    image: end.image,
+    image: servingImageUri(run, end.image, registries),
     artifact: end.artifact,
     billableSeconds: end.billableSeconds,
     at,

@@ -87,6 +87,7 @@ async function request(
 ): Promise<void> {
   const { lineage, events } = context.services;
   const { datasetVersion, manifestId } = state;
+  const { image, servingImage, hyperparameters } = project.training.algorithm;
   if (datasetVersion === undefined || manifestId === undefined)
     throw new Error(`${project.name} has no dataset version`);
   const runId = runIdentity(project, manifestId);
@@ -99,8 +100,9 @@ async function request(
         status: 'requested',
         datasetVersion,
         manifestId,
-        image: project.training.algorithm.image,
-        hyperparameters: project.training.algorithm.hyperparameters,
+        image,
+        ...(servingImage !== undefined && { servingImage }),
+        hyperparameters,
         codeSha256: project.code.sha256,
         attempt: 1,
         at,

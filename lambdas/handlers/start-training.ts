@@ -4,7 +4,7 @@ import { nodeId, trainingJobName } from '../contract/keys.ts';
 import type { ManifestObject, TrainingRunRecord } from '../contract/records.ts';
 import type { ProjectSettings } from '../contract/settings.ts';
 import { instanceOfAttempt } from '../domain/jobs.ts';
-import { trainingJobRequest, windowOf } from '../domain/training-run.ts';
+import { type TrainingJobPlaces, trainingJobRequest, windowOf } from '../domain/training-run.ts';
 import { readCodeArchive } from '../runtime/code-archive.ts';
 import { type Context, eventHandler, type ParsedEvent } from '../runtime/event-handler.ts';
 import { type ProjectRoles, roleOf } from '../runtime/project-roles.ts';
@@ -24,7 +24,7 @@ interface Services {
   readonly sageMaker: Pick<TrainingGateway, 'createTrainingJob'>;
   readonly readCode: (project: string) => Uint8Array;
   /** Where the job reads, writes and runs, apart from the project's role. */
-  readonly places: { keyArn: string; datasetBucket: string; modelBucket: string; registry: string; region: string };
+  readonly places: Omit<TrainingJobPlaces, 'environment' | 'roleArn'>;
   readonly roles: ProjectRoles;
 }
 
@@ -46,7 +46,7 @@ export const handler = eventHandler({
       keyArn: environment.DATA_KEY_ARN,
       datasetBucket: environment.DATASET_BUCKET,
       modelBucket: environment.MODEL_BUCKET,
-      registry: environment.ALGORITHM_REGISTRY,
+      registries: environment.IMAGE_REGISTRIES,
       region: environment.AWS_REGION,
     },
     roles: environment.PROJECT_ROLES,

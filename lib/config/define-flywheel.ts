@@ -45,10 +45,10 @@ export function defineFlywheel(input: FlywheelInput): Flywheel {
   return { environments };
 }
 
-function parseDefinition({ input, folder }: ProjectDefinition, position: number) {
+function parseDefinition({ input, folder, ownHyperparameters = false }: ProjectDefinition, position: number) {
   // A name that is no text is a mistake to be told, not to be printed.
   const at = `projects/${folder ?? (typeof input.name === 'string' ? input.name : position)}`;
-  const parsed = parseProject(input, at);
+  const parsed = parseProject(input, at, ownHyperparameters);
   if ('name' in parsed && folder !== undefined && parsed.name !== folder)
     return [
       { at, path: 'name', message: `got ${show(parsed.name)}, expected the name of its folder, ${show(folder)}` },

@@ -25,7 +25,10 @@ async function load(folder: URL, name: string): Promise<ProjectDefinition> {
     throw fail(
       `got ${more.length + (definition ? 1 : 0)} projects in project.ts, expected one export made by defineProject({...})`,
     );
-  return { ...definition, folder: name };
+  const ownHyperparameters = ['train.py', 'options.py'].some((script) =>
+    existsSync(new URL(`${name}/model/${script}`, folder)),
+  );
+  return { ...definition, folder: name, ownHyperparameters };
 }
 
 function isDefinition(value: unknown): value is ProjectDefinition {

@@ -6,4 +6,4 @@ export { type Duration, days, hours, minutes, seconds } from './duration.ts';
 export { ConfigurationError } from './problems.ts';
 export { defineProject, type ProjectDefinition, type ProjectInput } from './project-input.ts';
 export type { ProjectSettingsWithoutCode } from './project-settings.ts';
-export { onDemand, onDrift, onUpload, xgboost } from './training.ts';
+export { onDemand, onDrift, onUpload, tabular, xgboost } from './training.ts';

@@ -16,6 +16,7 @@ import {
 } from '../../lambdas/contract/settings.ts';
 import { checkProject } from './check-project.ts';
 import { days, duration, hours, minutes } from './duration.ts';
+import { checkHyperparameters } from './hyperparameters.ts';
 import { type Problem, problemsOf } from './problems.ts';
 import type { ProjectInput } from './project-input.ts';
 import { type ProjectSettingsWithoutCode, settingsWithoutCode } from './project-settings.ts';
@@ -117,14 +118,25 @@ const projectSchema = z.strictObject({
     .prefault({}),
 });
 
-/** @returns the settings with every default filled in, or all that is wrong. */
-export function parseProject(input: ProjectInput, at: string): ProjectSettingsWithoutCode | readonly Problem[] {
+/**
+ * @param ownHyperparameters the project's own scripts read them, under names that are not known here
+ * @returns the settings with every default filled in, or all that is wrong.
+ */
+export function parseProject(
+  input: ProjectInput,
+  at: string,
+  ownHyperparameters: boolean,
+): ProjectSettingsWithoutCode | readonly Problem[] {
   // Does not compile when the type that users see and the schema that checks it differ.
   const given: z.input<typeof projectSchema> = input;
   const parsed = projectSchema.safeParse(given, { reportInput: true });
   if (!parsed.success) return problemsOf(parsed.error, at);
   const settings = settingsOf(parsed.data);
-  const problems = [...checkProject(settings), ...checkCanary(parsed.data)];
+  const problems = [
+    ...checkProject(settings),
+    ...checkCanary(parsed.data),
+    ...(ownHyperparameters ? [] : checkHyperparameters(settings.training.algorithm)),
+  ];
   return problems.length > 0 ? problems.map((problem) => ({ ...problem, at })) : settings;
 }
 

@@ -65,7 +65,10 @@ export interface ProjectInput<ColumnName extends string = string> {
      * @default 0.2
      */
     readonly holdOut?: number;
-    /** @default xgboost() */
+    /**
+     * `xgboost({...})` or `tabular({...})`, with hyperparameters.
+     * @default xgboost()
+     */
     readonly algorithm?: Algorithm;
     /**
      * Instance types, tried in order when SageMaker has no capacity.
@@ -197,6 +200,11 @@ export interface ProjectDefinition {
   readonly input: ProjectInput;
   /** Its folder under `projects/`; absent when the project was not discovered there. */
   readonly folder?: string;
+  /**
+   * Its own `model/` folder reads the hyperparameters, so that their names are the project's business.
+   * @default false
+   */
+  readonly ownHyperparameters?: boolean;
 }
 
 /** Describes one machine-learning use case: what it predicts, from which columns, and how its models are made, judged and served. */

@@ -1,6 +1,6 @@
 /** Triggers and algorithms for `training` in `defineProject`. */
 import type * as z from 'zod';
-import type { trigger } from '../../lambdas/contract/settings.ts';
+import type { algorithmSettings, trigger } from '../../lambdas/contract/settings.ts';
 
 export type Trigger = z.infer<typeof trigger>;
 
@@ -33,22 +33,78 @@ export interface XgboostHyperparameters {
   readonly [name: string]: string | number | boolean | undefined;
 }
 
+/** TabM's sizes and the settings of its training; defaults and reasons are in `models/tabular/options.py`. */
+export interface TabularHyperparameters {
+  /** Passes over the training rows, at most: early stopping on a part of them ends sooner. */
+  readonly epochs?: number;
+  /** Epochs without a better validation loss before training stops. */
+  readonly patience?: number;
+  /** Share of the training rows that early stopping watches. */
+  readonly validation_share?: number;
+  /** 0: about a hundredth of the training rows, between 128 and 8192. */
+  readonly batch_size?: number;
+  readonly learning_rate?: number;
+  readonly weight_decay?: number;
+  /** Networks that share most of their weights and whose predictions are averaged. */
+  readonly members?: number;
+  /** Neurons of a layer. */
+  readonly width?: number;
+  /** Layers. */
+  readonly depth?: number;
+  /** Numbers that a category or a quantity becomes. */
+  readonly embedding?: number;
+  /** Pieces that the range of a quantity is cut into. */
+  readonly bins?: number;
+  /** Share of the neurons left out in each step. */
+  readonly dropout?: number;
+  /** balanced: every class weighs the same. */
+  readonly class_weights?: 'none' | 'balanced';
+}
+
 export interface Algorithm {
-  readonly name: 'xgboost';
+  readonly name: z.infer<typeof algorithmSettings>['name'];
+  /** Repository and tag of the image that trains. */
   readonly image: string;
+  /**
+   * Repository and tag of the image that evaluates and serves.
+   * @default - image
+   */
+  readonly servingImage?: string;
   readonly hyperparameters: Readonly<Record<string, string>>;
 }
+
+const XGBOOST_VERSION = '3.2-0';
 
 /**
  * Gradient-boosted trees in script mode on AWS's XGBoost image, on a GPU when the instance has one.
  * @param options.version tag of the image `sagemaker-xgboost` (default `3.2-0`)
  */
 export function xgboost(options: XgboostHyperparameters & { readonly version?: string } = {}): Algorithm {
-  const { version = '3.2-0', ...hyperparameters } = options;
-  const entries = Object.entries(hyperparameters).filter(([, value]) => value !== undefined);
+  const { version = XGBOOST_VERSION, ...hyperparameters } = options;
   return {
     name: 'xgboost',
     image: `sagemaker-xgboost:${version}`,
-    hyperparameters: Object.fromEntries(entries.map(([name, value]) => [name, String(value)])),
+    hyperparameters: asStrings(hyperparameters),
   };
+}
+
+/**
+ * A deep network for tables (TabM), trained in script mode on AWS's PyTorch image, on a GPU when the instance has one, and
+ * evaluated and served by numpy on a CPU, on the XGBoost image: docs/decisions/0007-network-served-by-numpy.md.
+ * @param options.version tag of the training image `pytorch` (default `2.13-cu133-amzn2023-sagemaker`, which runs on CPUs too)
+ */
+export function tabular(options: TabularHyperparameters & { readonly version?: string } = {}): Algorithm {
+  const { version = '2.13-cu133-amzn2023-sagemaker', ...hyperparameters } = options;
+  return {
+    name: 'tabular',
+    image: `pytorch:${version}`,
+    servingImage: `sagemaker-xgboost:${XGBOOST_VERSION}`,
+    hyperparameters: asStrings(hyperparameters),
+  };
+}
+
+/** SageMaker carries strings. */
+function asStrings(hyperparameters: Readonly<Record<string, unknown>>): Readonly<Record<string, string>> {
+  const entries = Object.entries(hyperparameters).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries.map(([name, value]) => [name, String(value)]));
 }

@@ -5,17 +5,17 @@ import { Construct } from 'constructs';
 import { captureKey, datasetKey, modelKey } from '../../lambdas/contract/keys.ts';
 import type { ProjectSettingsWithoutCode } from '../config/index.ts';
 import { Access, allow, grant, type Permission } from './access.ts';
-import { AlgorithmRegistry } from './algorithm-registry.ts';
 import type { DataBucket } from './data-bucket.ts';
+import { ImageRegistries } from './image-registries.ts';
 import type { Platform } from './platform.ts';
 
 export class ProjectRoles extends Construct {
-  readonly registry: AlgorithmRegistry;
+  readonly registries: ImageRegistries;
   readonly #roles: ReadonlyMap<string, IRole>;
 
   constructor(scope: Construct, id: string, { platform }: { readonly platform: Platform }) {
     super(scope, id);
-    this.registry = new AlgorithmRegistry(this, 'Registry');
+    this.registries = new ImageRegistries(this, 'Registry');
     this.#roles = new Map(
       platform.environment.projects.map((project) => {
         const role = new Role(this, project.name, {
@@ -49,13 +49,14 @@ export class ProjectRoles extends Construct {
     }).and(new Access({ PROJECT_ROLES }, []));
   }
 
-  /** What SageMaker itself does in the name of the role: image, logs, metrics. */
-  #machinery(project: ProjectSettingsWithoutCode): Permission[] {
+  /** What SageMaker itself does in the name of the role: images, logs, metrics. */
+  #machinery({ training: { algorithm } }: ProjectSettingsWithoutCode): Permission[] {
     const { partition, region, account } = Stack.of(this);
+    const images = new Set([algorithm.image, algorithm.servingImage ?? algorithm.image]);
     return [
       {
         actions: ['ecr:BatchGetImage', 'ecr:GetDownloadUrlForLayer', 'ecr:BatchCheckLayerAvailability'],
-        resources: [this.registry.repositoryArn(project.training.algorithm.image)],
+        resources: [...images].map((image) => this.registries.repositoryArn(image)),
       },
       {
         actions: ['ecr:GetAuthorizationToken'],

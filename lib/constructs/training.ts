@@ -10,7 +10,6 @@ import {
 } from '../../lambdas/contract/events.ts';
 import { sageMakerPrefix } from '../../lambdas/contract/keys.ts';
 import { metrics } from '../../lambdas/contract/metrics.ts';
-import { Access } from './access.ts';
 import { EventFunction } from './event-function.ts';
 import { EventRoute } from './event-route.ts';
 import type { Platform } from './platform.ts';
@@ -56,7 +55,7 @@ export class Training extends Construct {
         .and(models.named('MODEL_BUCKET'))
         .and(models.read('models/*/code/'))
         .and(models.write('models/*/code/'))
-        .and(new Access({ ALGORITHM_REGISTRY: roles.registry.host }, []))
+        .and(roles.registries.named())
         .and(sageMaker(this, platform, ['training-job'], ['CreateTrainingJob', 'DescribeTrainingJob', 'AddTags'])),
     });
     new EventRoute(this, 'Requests', { bus: bus.bus, events: [TrainingRequested], to: start });
@@ -65,7 +64,9 @@ export class Training extends Construct {
       name: 'finish-training',
       description: 'makes an ended training job a model version, another attempt, or a failure',
       platform,
-      access: record.and(sageMaker(this, platform, ['training-job'], ['DescribeTrainingJob'])),
+      access: record
+        .and(roles.registries.named())
+        .and(sageMaker(this, platform, ['training-job'], ['DescribeTrainingJob'])),
     });
     new EventRoute(this, 'Jobs', {
       events: [trainingJobStateChange],

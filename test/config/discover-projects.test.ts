@@ -38,3 +38,16 @@ it('finds the projects of this installation', async () => {
   const projects = await discoverProjects(new URL('../../projects/', import.meta.url));
   expect(projects.map((project) => project.folder)).toContain('flights');
 });
+
+it('sees that a project reads its hyperparameters by itself', async () => {
+  for (const name of ['plain', 'features', 'script']) add(name, 'export default { input: {} };');
+  for (const [name, file] of [
+    ['features', 'features.py'],
+    ['script', 'train.py'],
+  ] as const) {
+    mkdirSync(join(folder, name, 'model'));
+    writeFileSync(join(folder, name, 'model', file), '');
+  }
+  const own = (await discover()).map((project) => [project.folder, project.ownHyperparameters]);
+  expect(Object.fromEntries(own)).toEqual({ plain: false, features: false, script: true });
+});

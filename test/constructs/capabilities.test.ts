@@ -2,11 +2,11 @@
 import { Stack } from 'aws-cdk-lib';
 import { beforeAll, describe, expect, it } from 'vitest';
 import * as z from 'zod';
-import { defineFlywheel } from '../../lib/config/index.ts';
+import { defineFlywheel, tabular } from '../../lib/config/index.ts';
 import { Access } from '../../lib/constructs/access.ts';
-import { AlgorithmRegistry, algorithmAccounts } from '../../lib/constructs/algorithm-registry.ts';
 import { EventFunction } from '../../lib/constructs/event-function.ts';
 import { EventRoute } from '../../lib/constructs/event-route.ts';
+import { ImageRegistries, registryAccounts } from '../../lib/constructs/image-registries.ts';
 import { StateStack } from '../../lib/stacks/state-stack.ts';
 import { appOf, installation, ofType, project, type SynthesizedStack, synthesize, testApp } from '../synthesis.ts';
 
@@ -56,20 +56,57 @@ describe('a function', () => {
   });
 });
 
-describe('the algorithm registry', () => {
-  it('refuses a region that it does not know', () => {
-    const stack = new Stack(testApp(), 'Stack', { env: { region: 'mars-north-1' } });
-    expect(() => new AlgorithmRegistry(stack, 'Registry')).toThrow('got the region mars-north-1, expected one whose');
+describe('the registries of images', () => {
+  const registriesIn = (region: string) => {
+    const stack = new Stack(testApp(), 'Stack', { env: { region } });
+    return { stack, registries: new ImageRegistries(stack, 'Registry') };
+  };
+
+  it('refuse a region that they do not know', () => {
+    expect(() => registriesIn('mars-north-1')).toThrow('got the region mars-north-1, expected one whose');
   });
 
-  it('names the repository of an image without its tag', () => {
-    const stack = new Stack(testApp(), 'Stack', { env: { region: 'us-east-1' } });
-    const arn = stack.resolve(new AlgorithmRegistry(stack, 'Registry').repositoryArn('sagemaker-xgboost:3.2-0'));
-    expect(JSON.stringify(arn)).toContain('repository/sagemaker-xgboost"');
+  it('name the repository of an image without its tag, in the account of its registry', () => {
+    const { stack, registries } = registriesIn('us-east-1');
+    const arnOf = (image: string) => JSON.stringify(stack.resolve(registries.repositoryArn(image)));
+    expect(arnOf('sagemaker-xgboost:3.2-0')).toMatch(/"algorithms".*repository\/sagemaker-xgboost"/);
+    expect(arnOf('pytorch:2.13')).toMatch(/"deepLearning".*repository\/pytorch"/);
+    expect(() => registries.repositoryArn('own/image:1')).toThrow(
+      'got the image own/image:1, expected one of the repositories sagemaker-xgboost or pytorch',
+    );
   });
 
-  it('has accounts of twelve digits', () => {
-    for (const account of Object.values(algorithmAccounts)) expect(account).toMatch(/^\d{12}$/);
+  it('are in the partition of the region', () => {
+    const { stack, registries } = registriesIn('cn-north-1');
+    expect(JSON.stringify(stack.resolve(registries.repositoryArn('pytorch:2.13')))).toContain('arn:aws-cn:ecr:');
+    expect(JSON.stringify(stack.resolve(registries.named().variables))).toContain('AWS::URLSuffix');
+  });
+
+  it('have accounts of twelve digits', () => {
+    const accounts = Object.values(registryAccounts).flatMap(Object.values);
+    expect(accounts).toHaveLength(2 * 29);
+    for (const account of accounts) expect(account).toMatch(/^\d{12}$/);
+  });
+});
+
+describe("a project's role", () => {
+  const statement = z.object({ Action: z.union([z.string(), z.array(z.string())]), Resource: z.unknown() });
+  const policy = z.object({ PolicyDocument: z.object({ Statement: z.array(statement) }) });
+  const repositoriesOf = async (more: Parameters<typeof project>[1]) => {
+    const projects = [project('loans', more)];
+    const { stacks } = await synthesize(defineFlywheel({ environments: { dev: {} }, projects }));
+    const pulls = ofType(stacks, 'AWS::IAM::Policy')
+      .flatMap(([, { Properties }]) => policy.parse(Properties).PolicyDocument.Statement)
+      .filter(({ Action }) => Action.includes('ecr:BatchGetImage'));
+    return [...JSON.stringify(pulls).matchAll(/"(\w+)"\]\},":repository\/([\w-]+)"/g)].map(([, ...found]) => found);
+  };
+
+  it('may pull the image that trains and the one that serves, and no other', async () => {
+    expect((await repositoriesOf({ training: { algorithm: tabular() } })).sort()).toEqual([
+      ['algorithms', 'sagemaker-xgboost'],
+      ['deepLearning', 'pytorch'],
+    ]);
+    expect(await repositoriesOf({})).toEqual([['algorithms', 'sagemaker-xgboost']]);
   });
 });
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import type { TrainingRunRecord } from '../../lambdas/contract/records.ts';
+import { type TrainingRunRecord, trainingRunRecord } from '../../lambdas/contract/records.ts';
 import type { TrainingSettings } from '../../lambdas/contract/settings.ts';
 import { isCapacityError } from '../../lambdas/domain/jobs.ts';
-import { runIdentity, trainingJobRequest, windowOf } from '../../lambdas/domain/training-run.ts';
+import { runIdentity, servingImageUri, trainingJobRequest, windowOf } from '../../lambdas/domain/training-run.ts';
 import { projectSettings } from '../support/project.ts';
 
 const settings = projectSettings();
@@ -19,6 +19,10 @@ describe('runIdentity', () => {
     expect(runIdentity(training({ instances: ['ml.g5.2xlarge'], budgetHoursPerMonth: 99 }), 'manifest')).toBe(identity);
   });
 
+  it('of a project whose training image serves too is what it always was: another trains all of them anew', () => {
+    expect(identity).toBe('5bf2a567c97e');
+  });
+
   it.each([
     ['data', settings, 'other'],
     ['code', projectSettings({ code: { sha256: 'd'.repeat(64) } }), 'manifest'],
@@ -26,6 +30,11 @@ describe('runIdentity', () => {
     ['window', training({ window: { versions: 3 } }), 'manifest'],
     ['held-out share', training({ holdOut: 0.3 }), 'manifest'],
     ['instance family', training({ instances: ['ml.p5.48xlarge'] }), 'manifest'],
+    [
+      'serving image',
+      training({ algorithm: { ...settings.training.algorithm, servingImage: 'sagemaker-xgboost:3.3-0' } }),
+      'manifest',
+    ],
     [
       'hyperparameters',
       training({ algorithm: { ...settings.training.algorithm, hyperparameters: { max_depth: '7' } } }),
@@ -36,35 +45,41 @@ describe('runIdentity', () => {
   });
 });
 
+const run: TrainingRunRecord = {
+  runId: '0123456789ab',
+  status: 'requested',
+  datasetVersion: 2,
+  manifestId: 'm',
+  trigger: 'upload',
+  cause: 'c',
+  reason: 'r',
+  image: 'sagemaker-xgboost:3.2-0',
+  hyperparameters: {},
+  codeSha256: settings.code.sha256,
+  attempt: 2,
+  requestedAt: '2026-11-24T12:00:00Z',
+  at: '2026-11-24T12:00:00Z',
+};
+const registries = { 'sagemaker-xgboost': '111111111111.dkr.ecr', pytorch: '222222222222.dkr.ecr' };
+
 describe('trainingJobRequest', () => {
-  const run: TrainingRunRecord = {
-    runId: '0123456789ab',
-    status: 'requested',
-    datasetVersion: 2,
-    manifestId: 'm',
-    trigger: 'upload',
-    cause: 'c',
-    reason: 'r',
-    image: 'sagemaker-xgboost:3.2-0',
-    hyperparameters: {},
-    codeSha256: settings.code.sha256,
-    attempt: 2,
-    requestedAt: '2026-11-24T12:00:00Z',
-    at: '2026-11-24T12:00:00Z',
-  };
   const request = trainingJobRequest(settings, run, {
     environment: 'dev',
     roleArn: 'role',
     keyArn: 'key',
     datasetBucket: 'data',
     modelBucket: 'models',
-    registry: '123456789012.dkr.ecr.us-east-1.amazonaws.com',
+    registries,
     region: 'us-east-1',
   });
 
   it('is named by run and attempt, and takes the instance of the attempt', () => {
     expect(request.TrainingJobName).toBe('flywheel-dev-flights-0123456789ab-a2');
     expect(request.ResourceConfig?.InstanceType).toBe('ml.g4dn.xlarge');
+  });
+
+  it('runs on the image of the run, from the registry of its repository', () => {
+    expect(request.AlgorithmSpecification?.TrainingImage).toBe('111111111111.dkr.ecr/sagemaker-xgboost:3.2-0');
   });
 
   it('runs isolated: its code comes by a channel, not over the network', () => {
@@ -77,6 +92,26 @@ describe('trainingJobRequest', () => {
     expect(request.EnableManagedSpotTraining).toBe(true);
     expect(request.CheckpointConfig?.S3Uri).toBe('s3://models/models/flights/checkpoints/0123456789ab');
     expect(request.StoppingCondition?.MaxWaitTimeInSeconds).toBeGreaterThan(3600);
+  });
+});
+
+describe('servingImageUri', () => {
+  it('is what the run was requested with, from the registry of its repository', () => {
+    const network = { ...run, image: 'pytorch:2.13', servingImage: 'sagemaker-xgboost:3.2-0' };
+    expect(servingImageUri(network, '222222222222.dkr.ecr/pytorch:2.13', registries)).toBe(
+      '111111111111.dkr.ecr/sagemaker-xgboost:3.2-0',
+    );
+  });
+
+  it('is what the run was trained on where it names no other, as no run did before there was a choice', () => {
+    expect(trainingRunRecord.parse(run)).toEqual(run);
+    expect(servingImageUri(run, 'old-host/sagemaker-xgboost:1.7-1', {})).toBe('old-host/sagemaker-xgboost:1.7-1');
+  });
+
+  it('is not made up for a repository without a registry', () => {
+    expect(() => servingImageUri({ ...run, servingImage: 'own:1' }, '', registries)).toThrow(
+      'IMAGE_REGISTRIES has no registry of own:1, only of sagemaker-xgboost, pytorch: deploy the stacks again',
+    );
   });
 });
 

@@ -2,7 +2,9 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { requestTraining } from '../../lambdas/handlers/request-training.ts';
 import { eventPublisher } from '../../lambdas/stores/event-publisher.ts';
 import { type LineageStore, lineageStore } from '../../lambdas/stores/lineage-store.ts';
+import { tabular } from '../../lib/config/index.ts';
 import { dyingPublisher, handlerContext } from '../support/context.ts';
+import { environmentSettings, projectSettings } from '../support/project.ts';
 import { createBus, createLineageTable, type TestBus } from '../support/services.ts';
 
 const at = '2026-11-24T12:00:00.000Z';
@@ -47,6 +49,20 @@ describe('request-training', () => {
       detail: { trigger: 'upload', datasetVersion: 1 },
     });
     expect(await lineage.newest('training-run', 'flights', 10)).toHaveLength(1);
+  });
+
+  it('fixes at the request what will serve the model; a run whose training image serves says nothing of it', async () => {
+    await dataset(1, 500);
+    await requestTraining(registered, context());
+    const base = projectSettings();
+    const algorithm = { ...tabular(), name: 'tabular' as const };
+    const settings = environmentSettings([{ ...base, training: { ...base.training, algorithm } }]);
+    await requestTraining(demanded('d1'), handlerContext(context().services, { settings }));
+    const runs = await lineage.newest('training-run', 'flights', 10);
+    expect(runs.map(({ image, servingImage }) => [image, servingImage]).sort()).toEqual([
+      ['pytorch:2.13-cu133-amzn2023-sagemaker', 'sagemaker-xgboost:3.2-0'],
+      ['sagemaker-xgboost:3.2-0', undefined],
+    ]);
   });
 
   it('requests one run when the same event is handled five times at once', async () => {

@@ -6,7 +6,7 @@ import { gunzipSync } from 'node:zlib';
 import { extract } from 'tar-stream';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { makeCodeArchive } from '../../lib/code-archive.ts';
-import { defineFlywheel, type ProjectSettingsWithoutCode } from '../../lib/config/index.ts';
+import { defineFlywheel, type ProjectSettingsWithoutCode, tabular } from '../../lib/config/index.ts';
 import { project } from '../synthesis.ts';
 
 let root: string;
@@ -55,6 +55,19 @@ describe('a code archive', () => {
       name: 'loans',
       problem: { objective: 'binary' },
       training: { holdOut: 0.2 },
+    });
+  });
+
+  it('of the network has its scripts, without tests, and without the requirements of its environment here', async () => {
+    const repository = join(import.meta.dirname, '../..');
+    const network = settings({ training: { algorithm: tabular({ epochs: 3 }) } });
+    const files = await filesOf((await makeCodeArchive(repository, network)).bytes);
+    const names = [...files.keys()].filter((name) => !name.startsWith('common/'));
+    expect(names).toEqual(expect.arrayContaining(['evaluate.py', 'inference.py', 'options.py', 'train.py']));
+    expect(names.filter((name) => !/^(\w+\.py|project\.json)$/.test(name))).toEqual([]);
+    expect([...files.keys()].filter((name) => /test|cache|requirements/.test(name))).toEqual([]);
+    expect(JSON.parse(files.get('project.json') ?? '')).toMatchObject({
+      training: { algorithm: { name: 'tabular', hyperparameters: { epochs: '3' } } },
     });
   });
 

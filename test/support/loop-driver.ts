@@ -119,6 +119,7 @@ export async function loopDriver(settingsOf: (environment: string) => ProjectSet
       ),
   });
   const jobs = trainingGateway();
+  const registries = { 'sagemaker-xgboost': '683313688378.dkr.ecr.us-east-1.amazonaws.com' };
   const endpoints = endpointGateway();
   const consumers = [
     consumer('register-dataset-version', [s3ObjectCreated], registerDatasetVersion, stores),
@@ -132,9 +133,9 @@ export async function loopDriver(settingsOf: (environment: string) => ProjectSet
       ...stores,
       sageMaker: jobs,
       readCode: () => archive.bytes,
-      places: { ...places, registry: '683313688378.dkr.ecr.us-east-1.amazonaws.com', region: 'us-east-1' },
+      places: { ...places, registries, region: 'us-east-1' },
     }),
-    consumer('finish-training', [trainingJobStateChange], finishTraining, { ...stores, sageMaker: jobs }),
+    consumer('finish-training', [trainingJobStateChange], finishTraining, { ...stores, sageMaker: jobs, registries }),
     consumer('start-evaluation', [domain.ModelTrained], startEvaluation, { ...stores, sageMaker: jobs, places }),
     consumer('finish-evaluation', [processingJobStateChange], finishEvaluation, { ...stores, sageMaker: jobs }),
     consumer('judge-candidate', [domain.ModelEvaluated, domain.ApprovalGiven], judgeCandidate, stores),
