@@ -17,7 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 
-from network import Shape
+from forward import Shape
 
 BYTES = 2
 

@@ -31,8 +31,8 @@ from floor import card_of, describe
 import numpy
 import torch
 from columns import batches, category_sizes, pack
-from model import predictions
-from network import Shape, TabM, quantile_bins
+from forward import Shape
+from network import TabM, predictions, quantile_bins
 from step import Acceleration, Stepper
 from torch.utils.data import DataLoader, TensorDataset
 

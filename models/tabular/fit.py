@@ -21,8 +21,8 @@ from common.metrics import point_metrics
 import numpy
 import torch
 from columns import Columns, batches, fits
-from model import predictions
-from network import Shape, TabM
+from forward import Shape
+from network import TabM, predictions
 from options import Options, batch_size
 from step import Acceleration, Stepper
 

@@ -1,63 +1,78 @@
-"""A trained network with the encoder it was trained behind."""
+"""A trained network with the encoder it was trained behind, without torch: what evaluate.py and inference.py load.
+
+`tabular-model` is an uncompressed .npz: the weights by their names, and `network.json` with the rest.
+"""
 
 from __future__ import annotations
 
 import io
+import json
 from dataclasses import asdict
 from pathlib import Path
+from zipfile import BadZipFile
 
-from common.container import JobError, cpu_count
+from common.container import JobError
 from common.encoder import Encoder
 
 import numpy
-import torch
-from columns import pack
-from network import Shape, TabM
+from forward import Network, Shape
 
 MODEL_FILE, ENCODER_FILE = "tabular-model", "encoder.json"
-CHUNK_ROWS = 8192
+SCHEMA_VERSION = 1
+SETTINGS = "network.json"
 EXPLAINED_ROWS, PERMUTATIONS = 200, 8
 
 
 class TabularModel:
     """`tabular-model` and `encoder.json` of a model folder. `centre` and `scale` turn outputs into values (regression)."""
 
-    def __init__(self, network: TabM, encoder: Encoder, objective: str, centre: float, scale: float):
-        self.network = network.eval()
+    def __init__(self, network: Network, encoder: Encoder, objective: str, centre: float, scale: float):
+        self.network = network
         self.encoder = encoder
         self.objective = objective
         self.centre = centre
         self.scale = scale
+        categorical = numpy.array(encoder.is_categorical)
+        self._numbers, self._codes = numpy.flatnonzero(~categorical), numpy.flatnonzero(categorical)
 
     @classmethod
     def load(cls, folder: Path) -> TabularModel:
-        """On the CPU, with as many threads as the process has processors.
-
-        Raises JobError when a file is missing.
-        """
+        """Raises JobError when a file is missing, broken, or of another version."""
         for name in (MODEL_FILE, ENCODER_FILE):
             if not (folder / name).is_file():
                 raise JobError(f"got no {name} in the model archive, expected what train.py writes")
-        torch.set_num_threads(cpu_count())
-        saved = torch.load(folder / MODEL_FILE, map_location="cpu", weights_only=True)
-        network = TabM(Shape(**saved["shape"]))
-        network.load_state_dict(saved["weights"])
         encoder = Encoder.from_json((folder / ENCODER_FILE).read_text())
-        return cls(network, encoder, saved["objective"], saved["centre"], saved["scale"])
+        try:
+            with numpy.load(folder / MODEL_FILE, allow_pickle=False) as saved:
+                settings = json.loads(saved[SETTINGS].tobytes())
+                _check_version(settings)
+                weights = {name: saved[name] for name in saved.files if name != SETTINGS}
+            network = Network(Shape(**settings["shape"]), weights)
+            return cls(network, encoder, settings["objective"], settings["centre"], settings["scale"])
+        except (BadZipFile, OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise JobError(
+                f"got a {MODEL_FILE} that cannot be read ({type(error).__name__}), expected the .npz that train.py writes; "
+                "train the model again"
+            ) from error
 
     def to_bytes(self) -> bytes:
         """The content of `tabular-model`."""
+        settings = {
+            "schemaVersion": SCHEMA_VERSION,
+            "shape": asdict(self.network.shape),
+            "objective": self.objective,
+            "centre": self.centre,
+            "scale": self.scale,
+        }
         stream = io.BytesIO()
-        weights = {name: value.detach().cpu() for name, value in self.network.state_dict().items()}
-        content = {"shape": asdict(self.network.shape), "weights": weights, "objective": self.objective}
-        torch.save({**content, "centre": self.centre, "scale": self.scale}, stream)
+        content = numpy.frombuffer(json.dumps(settings, allow_nan=False).encode(), dtype=numpy.uint8)
+        numpy.savez(stream, **{SETTINGS: content}, **self.network.weights)
         return stream.getvalue()
 
     def predict(self, matrix: numpy.ndarray) -> numpy.ndarray:
         """(rows,) probability of class 1 or value; (rows, classes) probabilities. Input: the encoder's float32 matrix."""
-        nothing = numpy.zeros(len(matrix), dtype=numpy.float32)
-        columns = pack(matrix, nothing, nothing, self.encoder)
-        return predictions(self.network, columns, self.objective).numpy() * self.scale + self.centre
+        predicted = self.network.predict(matrix[:, self._numbers], matrix[:, self._codes], self.objective)
+        return predicted * self.scale + self.centre if self.objective == "regression" else predicted
 
     def contributions(self, matrix: numpy.ndarray) -> numpy.ndarray:
         """Mean absolute Shapley value of each feature, shape (features,), estimated on at most EXPLAINED_ROWS rows.
@@ -90,19 +105,8 @@ class TabularModel:
         return numpy.log(likely) if likely.ndim == 2 else numpy.log(likely / (1 - likely))[:, None]
 
 
-@torch.inference_mode()
-def predictions(network: TabM, columns, objective: str) -> torch.Tensor:
-    """Averages the members: of probabilities for classes, of outputs for regression. float32 on the CPU."""
-    network.eval()
-    device = network.head_bias.device
-    parts = []
-    for start in range(0, columns.rows, CHUNK_ROWS):
-        part = columns.take(slice(start, start + CHUNK_ROWS)).to(device)
-        outputs = network(part.numbers, part.codes).float()
-        if objective == "binary":
-            parts.append(torch.sigmoid(outputs).mean(dim=1).squeeze(1).cpu())
-        elif objective == "multiclass":
-            parts.append(torch.softmax(outputs, dim=2).mean(dim=1).cpu())
-        else:
-            parts.append(outputs.mean(dim=1).squeeze(1).cpu())
-    return torch.cat(parts)
+def _check_version(settings: dict) -> None:
+    if settings["schemaVersion"] != SCHEMA_VERSION:
+        raise JobError(
+            f"got a {MODEL_FILE} of schemaVersion {settings['schemaVersion']}, expected {SCHEMA_VERSION}; train the model again"
+        )

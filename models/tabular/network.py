@@ -13,27 +13,16 @@ Shapes: n rows, k members, F numeric columns, B bins, C categorical columns.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from common.encoder import Encoder
 
 import numpy
 import torch
+from columns import Columns
+from forward import Shape, bin_tables
 from torch import nn
 
-
-@dataclass(frozen=True)
-class Shape:
-    """All that is needed to build the network again before its weights are loaded."""
-
-    bins: list[list[float]]  # ascending edges of each numeric column; at least two
-    categories: list[int]  # codes of each categorical column, the one for missing included
-    outputs: int
-    members: int
-    width: int
-    depth: int
-    embedding: int
-    dropout: float
+CHUNK_ROWS = 8192
 
 
 class TabM(nn.Module):
@@ -69,6 +58,10 @@ class TabM(nn.Module):
             self.head_bias.to(hidden.dtype), hidden.transpose(0, 1), self.head_weight.to(hidden.dtype)
         ).transpose(0, 1)
 
+    def arrays(self) -> dict[str, numpy.ndarray]:
+        """The weights by their names, for forward.Network."""
+        return {name: value.detach().cpu().numpy() for name, value in self.state_dict().items()}
+
 
 class EnsembleLinear(nn.Module):
     """x → s ∘ (W (r ∘ x)) + b with W shared, r, s, b of each member. (n, in) for the first layer, else (n, k, in)."""
@@ -97,18 +90,9 @@ class PiecewiseLinear(nn.Module):
 
     def __init__(self, bins: list[list[float]], embedding: int):
         super().__init__()
-        count = max(len(edges) for edges in bins) - 1
-        start, slope = torch.zeros(len(bins), count), torch.zeros(len(bins), count)
-        low, high = torch.zeros(len(bins), count), torch.zeros(len(bins), count)
-        for row, edges in enumerate(bins):
-            points = torch.tensor(edges, dtype=torch.float64)
-            used = len(edges) - 1
-            start[row, :used] = points[:-1].float()
-            slope[row, :used] = (1 / (points[1:] - points[:-1])).float()
-            high[row, :used] = 1
-            low[row, 0], high[row, used - 1] = -1, 2
-        for name, value in (("start", start), ("slope", slope), ("low", low), ("high", high)):
-            self.register_buffer(name, value, persistent=False)
+        for name, table in zip(("start", "slope", "low", "high"), bin_tables(bins), strict=True):
+            self.register_buffer(name, torch.from_numpy(table), persistent=False)
+        count = self.start.shape[1]
         bound = 1 / math.sqrt(count + 1)
         self.weight = nn.Parameter(torch.empty(len(bins), count + 1, embedding).uniform_(-bound, bound))
         self.bias = nn.Parameter(torch.empty(len(bins), 1, embedding).uniform_(-bound, bound))
@@ -135,6 +119,24 @@ class CategoryEmbedding(nn.Module):
 
     def forward(self, codes: torch.Tensor) -> torch.Tensor:
         return self.table(codes.long() + self.offsets).flatten(1)
+
+
+@torch.inference_mode()
+def predictions(network: TabM, columns: Columns, objective: str) -> torch.Tensor:
+    """Averages the members: of probabilities for classes, of outputs for regression. float32 on the CPU."""
+    network.eval()
+    device = network.head_bias.device
+    parts = []
+    for start in range(0, columns.rows, CHUNK_ROWS):
+        part = columns.take(slice(start, start + CHUNK_ROWS)).to(device)
+        outputs = network(part.numbers, part.codes).float()
+        if objective == "binary":
+            parts.append(torch.sigmoid(outputs).mean(dim=1).squeeze(1).cpu())
+        elif objective == "multiclass":
+            parts.append(torch.softmax(outputs, dim=2).mean(dim=1).cpu())
+        else:
+            parts.append(outputs.mean(dim=1).squeeze(1).cpu())
+    return torch.cat(parts)
 
 
 def quantile_bins(matrix: numpy.ndarray, encoder: Encoder, count: int) -> list[list[float]]:

@@ -33,8 +33,9 @@ import pyarrow
 import torch
 from columns import category_sizes, pack
 from fit import Fit, Process, class_weights
-from model import ENCODER_FILE, MODEL_FILE, TabularModel, predictions
-from network import Shape, quantile_bins
+from forward import Network, Shape
+from model import ENCODER_FILE, MODEL_FILE, TabularModel
+from network import predictions, quantile_bins
 from options import Options, read_options
 from torch import distributed
 
@@ -61,12 +62,13 @@ def train(container: Container) -> None:
         log(f"{watched.sum()} validation rows are too few to stop early: trained on all {len(watched)} rows")
         watched[:] = False
     log(f"training on {(~watched).sum()} rows, watching {watched.sum()}; {encoder.width} columns")
-    model, watching = fit_model(
-        encoder.encode(rows), encoder.labels(rows), watched, encoder, project, options, process, container.checkpoints
+    labels = encoder.labels(rows)
+    model, predicted = fit_model(
+        encoder.encode(rows), labels, watched, encoder, project, options, process, container.checkpoints
     )
     if process.rank == 0:
-        if watching.rows:
-            _log_quality(model, watching, project)
+        if watched.any():
+            _log_quality(predicted, labels[watched], project)
         write_atomically(container.model / MODEL_FILE, model.to_bytes())
         write_atomically(container.model / ENCODER_FILE, encoder.to_json().encode())
         copy_code(code, container.model / "code")
@@ -84,8 +86,10 @@ def fit_model(
     options: Options,
     process: Process,
     checkpoints: Path | None = None,
-):
-    """(the trained model, the validation columns). `watched` marks the rows that early stopping looks at, (rows,) bool."""
+) -> tuple[TabularModel, numpy.ndarray]:
+    """(the trained model, its predictions of the watched rows). `watched` marks the rows that early stopping looks at,
+    (rows,) bool.
+    """
     classes = len(encoder.label.classes)
     regression = project.objective == "regression"
     centre = float(labels[~watched].mean()) if regression else 0.0
@@ -104,7 +108,10 @@ def fit_model(
     )
     columns = [pack(matrix[part], targets[part], weights[part], encoder) for part in (~watched, watched)]
     network = Fit(shape, *columns, project.objective, options, process, checkpoints).run()
-    return TabularModel(network, encoder, project.objective, centre, scale), columns[1]
+    predicted = numpy.zeros(0, dtype=numpy.float32)
+    if watched.any():
+        predicted = predictions(network, columns[1], project.objective).numpy() * scale + centre
+    return TabularModel(Network(shape, network.arrays()), encoder, project.objective, centre, scale), predicted
 
 
 def _join() -> Process:
@@ -122,10 +129,8 @@ def _join() -> Process:
     return Process(rank, world, device)
 
 
-def _log_quality(model: TabularModel, watching, project: Project) -> None:
+def _log_quality(predicted: numpy.ndarray, labels: numpy.ndarray, project: Project) -> None:
     """The metrics that SageMaker's MetricDefinitions look for: `validation-auc=0.7312`."""
-    predicted = predictions(model.network, watching, project.objective).numpy() * model.scale + model.centre
-    labels = watching.labels.numpy() * model.scale + model.centre
     for name, value in point_metrics(project.objective, labels, predicted).items():
         if numpy.isfinite(value):
             log_metric(f"validation-{name}", value)

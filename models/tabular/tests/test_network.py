@@ -9,7 +9,8 @@ import pytest
 import torch
 from columns import Columns, batches
 from fit import class_weights
-from network import EnsembleLinear, PiecewiseLinear, Shape, TabM
+from forward import Shape
+from network import EnsembleLinear, PiecewiseLinear, TabM
 from step import Acceleration, Stepper
 
 SHAPE = Shape([[0.0, 1.0, 3.0], [-1.0, 1.0]], [3, 5], 1, members=4, width=16, depth=2, embedding=6, dropout=0.0)
