@@ -78,8 +78,6 @@ class Encoder:
         self.feature_of_column = numpy.repeat(
             numpy.arange(len(self.features)), [len(feature.parts) for feature in self.features]
         )
-        kinds = [feature.kind for feature in self.features for _ in feature.parts]
-        self._number_columns = [place for place, kind in enumerate(kinds) if kind in NUMERIC_TYPES]
         self.codes = {
             feature.name: {value: float(code) for code, value in enumerate(feature.categories)}
             for feature in self.features
@@ -121,22 +119,14 @@ class Encoder:
         """Shape (rows, width), float32, from a table with the types of `dataset.ARROW_TYPES`."""
         return self.encode_arrays(table.num_rows, lambda feature: self._from_arrow(feature, table[feature.name]))
 
-    def encode_arrays(
-        self, rows: int, numbers: Callable[[Feature], numpy.ndarray], block: numpy.ndarray | None = None
-    ) -> numpy.ndarray:
+    def encode_arrays(self, rows: int, numbers: Callable[[Feature], numpy.ndarray]) -> numpy.ndarray:
         """Shape (rows, width), float32, from one float64 array a feature, NaN for missing.
 
         number: values; boolean: 0, 1; category: codes; timestamp: microseconds; text: shape (2, rows), see `text_sizes`.
-        `block`, (rows, number features), holds all numbers and integers at once; then `numbers` is asked for the others.
         """
         matrix = numpy.empty((rows, self.width), dtype=numpy.float32)
-        if block is not None:
-            matrix[:, self._number_columns] = numpy.clip(block, -_LARGEST, _LARGEST)
         position = 0
         for feature in self.features:
-            if block is not None and feature.kind in NUMERIC_TYPES:
-                position += 1
-                continue
             values = numbers(feature)
             if feature.kind in NUMERIC_TYPES:
                 matrix[:, position] = numpy.clip(values, -_LARGEST, _LARGEST)

@@ -75,7 +75,7 @@ class Connection(asyncio.Protocol):
                 body, used = _dechunk(self._buffer, end + 4)
             else:
                 used = end + 4 + int(headers.get("content-length") or 0)
-                body = bytes(self._buffer[end + 4 : used]) if len(self._buffer) >= used else None
+                body = bytes(memoryview(self._buffer)[end + 4 : used]) if len(self._buffer) >= used else None
             if body is None:
                 if headers.pop("expect", None) == "100-continue":
                     self._buffer[:end] = self._buffer[:end].replace(b"100-continue", b"")

@@ -39,7 +39,8 @@ class Service:
     def _texts(self, predictions: numpy.ndarray) -> list[str]:
         """One JSON text a row. A float32 holds 7 digits: what its conversion to a double adds is noise to read and send."""
         if predictions.ndim == 1:
-            return [f"{value:.8g}" for value in predictions.tolist()]
+            # One format for all is a third faster than one each.
+            return ("%.8g\n" * len(predictions) % tuple(predictions.tolist())).splitlines()
         classes = self._predictor.encoder.label.classes
         chosen = predictions.argmax(axis=1).tolist()
         return [

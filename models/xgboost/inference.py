@@ -11,7 +11,9 @@ from booster import XgboostModel
 
 def model_fn(model_dir: str) -> Service:
     """Called once, when the container starts."""
-    return Service(XgboostModel.load(Path(model_dir)), Path(__file__).resolve().parent)
+    model = XgboostModel.load(Path(model_dir))
+    model.prepare_for_requests()
+    return Service(model, Path(__file__).resolve().parent)
 
 
 def transform_fn(service: Service, data: bytes | str, content_type: str, accept: str) -> tuple[str, str]:

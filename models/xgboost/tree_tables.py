@@ -1,0 +1,265 @@
+"""Trees as tables: predictions of small and medium batches by a few passes of numpy instead of a walk from node to node.
+
+A tree of up to 64 leaves is a 64-bit word of the leaves that a row can still reach. A split rules leaves out, and which
+ones follows from the row's value alone; so each column has a table with a line for every interval between its split
+points (every category, and missing) that holds, for each tree, what is left after all splits on that column. A row's
+leaf is the lowest bit of the AND of its columns' lines. The words are those of QuickScorer (Lucchese et al.: QuickScorer:
+a Fast Algorithm to Rank Documents with Additive Ensembles of Regression Trees, SIGIR 2015); there they are built row by
+row, here they are looked up.
+
+Leaf values are added in float64, where XGBoost adds float32: predictions differ in the seventh digit. What the tables
+cannot hold, or not with a gain, is left to XGBoost.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from common.container import cpu_count, log
+
+import numpy
+import xgboost
+
+MAXIMUM_LEAVES = 64
+# Beyond, walking the trees takes less time than looking up every column.
+MAXIMUM_COLUMNS = 48
+MAXIMUM_BYTES = 128 << 20
+# Words of a chunk of rows, twice: what fits into a core's cache.
+_CHUNK_BYTES = 192 << 10
+_ROWS_PER_THREAD = 256
+_ALL = (1 << MAXIMUM_LEAVES) - 1
+_PROBES = 64
+
+
+def _logistic(margins: numpy.ndarray) -> numpy.ndarray:
+    return 1 / (1 + numpy.exp(-margins[:, 0]))
+
+
+def _softmax(margins: numpy.ndarray) -> numpy.ndarray:
+    likely = numpy.exp(margins - margins.max(axis=1, keepdims=True))
+    return likely / likely.sum(axis=1, keepdims=True)
+
+
+def _value(margins: numpy.ndarray) -> numpy.ndarray:
+    return margins[:, 0]
+
+
+# Margins, (rows, outputs), to what XGBoost predicts for an objective.
+_LINKS: dict[str, Callable[[numpy.ndarray], numpy.ndarray]] = {
+    "binary:logistic": _logistic,
+    "multi:softprob": _softmax,
+    "reg:squarederror": _value,
+    "reg:absoluteerror": _value,
+    "reg:pseudohubererror": _value,
+}
+
+
+@dataclass(frozen=True)
+class Split:
+    """A node: `lower` are the leaves of its left child, `upper` of its right one. To the right go values from `point` on,
+    or the `categories`; missing values go left if `missing_left`. `tree` is the tree's place in the tables.
+    """
+
+    tree: int
+    point: float
+    categories: frozenset[int] | None
+    missing_left: bool
+    lower: int
+    upper: int
+
+
+class TreeTables:
+    """A booster's trees, its intercept, and the way from margins to predictions."""
+
+    def __init__(
+        self,
+        columns: dict[int, Column],
+        leaves: numpy.ndarray,
+        intercept: numpy.ndarray,
+        link: Callable[[numpy.ndarray], numpy.ndarray],
+    ):
+        """`leaves` (trees, 64), all trees of the first output first, equally many for each; `intercept` (outputs,)."""
+        self._columns = columns
+        self._leaves = leaves.ravel()
+        self._intercept = intercept
+        self._link = link
+        trees = len(leaves)
+        self._first_leaf = numpy.arange(trees) * MAXIMUM_LEAVES
+        self._chunk = max(_CHUNK_BYTES // (2 * trees * 8), 8)
+        self._pool = ThreadPoolExecutor(cpu_count()) if cpu_count() > 1 else None
+
+    @classmethod
+    def of(cls, booster: xgboost.Booster) -> TreeTables | None:
+        """None for a booster that tables cannot hold, or not with a gain: larger trees, many columns, other kinds of
+        boosters and objectives.
+        """
+        settings = json.loads(booster.save_config())["learner"]
+        link = _LINKS.get(settings["objective"]["name"])
+        if link is None or settings["gradient_booster"]["name"] != "gbtree":
+            return None
+        model = json.loads(booster.save_raw("json"))["learner"]["gradient_booster"]["model"]
+        trees = model["trees"]
+        if not trees or any(int(tree["tree_param"]["size_leaf_vector"]) > 1 for tree in trees):
+            return None
+        if max(tree["left_children"].count(-1) for tree in trees) > MAXIMUM_LEAVES:
+            return None
+        outputs, counts = numpy.unique(model["tree_info"], return_counts=True)
+        if len(set(counts.tolist())) > 1:
+            return None
+        leaves = numpy.zeros((len(trees), MAXIMUM_LEAVES))
+        splits: dict[int, list[Split]] = {}
+        for place, number in enumerate(numpy.argsort(model["tree_info"], kind="stable")):
+            _read_tree(place, trees[number], splits, leaves[place])
+        if len(splits) > MAXIMUM_COLUMNS or sum(map(_places, splits.values())) * len(trees) * 8 > MAXIMUM_BYTES:
+            return None
+        columns = {column: Column.of(found, len(trees)) for column, found in sorted(splits.items())}
+        intercept = _intercept(settings["learner_model_param"]["base_score"], len(outputs), link)
+        tables = cls(columns, leaves, intercept, link)
+        return tables if tables._agrees_with(booster) else None
+
+    def predict(self, matrix: numpy.ndarray) -> numpy.ndarray:
+        """As `Booster.inplace_predict`: (rows,), or (rows, classes), float32, from the encoder's float32 matrix."""
+        return self._link(self._margins(matrix) + self._intercept).astype(numpy.float32)
+
+    def _agrees_with(self, booster: xgboost.Booster) -> bool:
+        """Looks at rows around the split points: a new version of XGBoost may mean something else by what was read here."""
+        random = numpy.random.default_rng(0)
+        rows = numpy.zeros((_PROBES, booster.num_features()), dtype=numpy.float32)
+        for number, column in self._columns.items():
+            rows[:, number] = column.probes(random, _PROBES)
+        apart = numpy.abs(self.predict(rows) - booster.inplace_predict(rows, validate_features=False))
+        if apart.max() <= 1e-4 * max(1, numpy.abs(self.predict(rows)).max()):
+            return True
+        log(
+            "predictions from tables differ from XGBoost's, which are used: tell the maintainers the version of XGBoost"
+        )
+        return False
+
+    def _margins(self, matrix: numpy.ndarray) -> numpy.ndarray:
+        """Sums of leaf values, (rows, outputs) float64."""
+        if self._pool is None or len(matrix) < 2 * _ROWS_PER_THREAD:
+            return self._sums(matrix)
+        size = max(-(-len(matrix) // cpu_count()), _ROWS_PER_THREAD)
+        parts = [matrix[start : start + size] for start in range(0, len(matrix), size)]
+        return numpy.concatenate(list(self._pool.map(self._sums, parts)))
+
+    def _sums(self, matrix: numpy.ndarray) -> numpy.ndarray:
+        rows, trees = len(matrix), len(self._first_leaf)
+        tables = [column.table for column in self._columns.values()]
+        places = [column.places(matrix[:, number]) for number, column in self._columns.items()]
+        outputs = len(self._intercept)
+        result = numpy.empty((rows, outputs))
+        size = min(self._chunk, rows)
+        words, others = numpy.empty((2, size, trees), dtype=numpy.int64)
+        for start in range(0, rows, size):
+            part = slice(start, min(start + size, rows))
+            left, other = words[: part.stop - start], others[: part.stop - start]
+            left.fill(-1)
+            for table, place in zip(tables, places, strict=True):
+                # clip: without it numpy copies its output once more; no place is out of range.
+                table.take(place[part], axis=0, out=other, mode="clip")
+                numpy.bitwise_and(left, other, out=left)
+            numpy.negative(left, out=other)
+            numpy.bitwise_and(left, other, out=left)
+            # The lowest bit alone is a power of two: its float64 has the bit's number as exponent.
+            leaf = left.astype(numpy.float64).view(numpy.int64)
+            leaf >>= 52
+            leaf &= 0x7FF
+            leaf += self._first_leaf - 1023
+            # Added row by row, not by a matrix product: a row's prediction is the same in every batch.
+            self._leaves.take(leaf, mode="clip").reshape(len(leaf), outputs, -1).sum(axis=2, out=result[part])
+        return result
+
+
+class Column:
+    """The table of one column, (places, trees) int64, and where in it a value's line is.
+
+    Numbers: a line below each point, one from the last point on, one for missing. Categories: a line for each code up to
+    the largest that a split names, one for all others, one for missing.
+    """
+
+    def __init__(self, table: numpy.ndarray, points: numpy.ndarray | None):
+        self.table = table
+        self._points = points
+
+    @classmethod
+    def of(cls, splits: Sequence[Split], trees: int) -> Column:
+        """`splits` are all of one column."""
+        table = numpy.full((_places(splits), trees), _ALL, dtype=numpy.uint64)
+        if splits[0].categories is None:
+            points, places = numpy.unique([numpy.float32(split.point) for split in splits], return_inverse=True)
+            for split, place in zip(splits, places.tolist(), strict=True):
+                table[: place + 1, split.tree] &= _without(split.upper)
+                table[place + 1 :, split.tree] &= _without(split.lower)
+            # NaN sorts last, so that a missing value's place is after all others.
+            points = numpy.append(points, numpy.float32("nan"))
+        else:
+            points = None
+            for split in splits:
+                words = numpy.full(len(table), _without(split.upper))
+                words[list(split.categories)] = _without(split.lower)
+                table[:, split.tree] &= words
+        table[-1] = _ALL
+        for split in splits:
+            table[-1, split.tree] &= _without(split.upper if split.missing_left else split.lower)
+        return cls(table.view(numpy.int64), points)
+
+    def places(self, values: numpy.ndarray) -> numpy.ndarray:
+        """The line of each value, (rows,)."""
+        if self._points is not None:
+            return numpy.searchsorted(self._points, values, side="right")
+        missing = len(self.table) - 1
+        return numpy.nan_to_num(numpy.minimum(values, missing - 1), nan=missing).astype(numpy.intp)
+
+    def probes(self, random: numpy.random.Generator, count: int) -> numpy.ndarray:
+        """Values that meet every kind of line: points and categories themselves, what is beside them, missing."""
+        if self._points is None:
+            values = numpy.arange(len(self.table) - 1, dtype=numpy.float32)
+        else:
+            values = numpy.concatenate([self._points[:-1], numpy.nextafter(self._points[:-1], numpy.float32("-inf"))])
+        return random.choice(numpy.append(values, numpy.float32("nan")), count)
+
+
+def _places(splits: Sequence[Split]) -> int:
+    """Lines of a column's table."""
+    if splits[0].categories is None:
+        return len({numpy.float32(split.point) for split in splits}) + 2
+    return max(max(split.categories, default=0) for split in splits) + 3
+
+
+def _intercept(base_score: str, outputs: int, link: Callable) -> numpy.ndarray:
+    """XGBoost keeps it as a prediction, one for all outputs or one each: `[5E-1]`."""
+    scores = numpy.atleast_1d(json.loads(base_score)).astype(numpy.float64)
+    if link is _logistic:
+        scores = numpy.array([math.log(score / (1 - score)) for score in scores])
+    return numpy.broadcast_to(scores, outputs)
+
+
+def _read_tree(place: int, tree: dict, splits: dict[int, list[Split]], leaves: numpy.ndarray) -> None:
+    """Adds the splits by column and fills in the leaf values, numbered from left to right."""
+    left, right = tree["left_children"], tree["right_children"]
+    columns, points, missing_left = tree["split_indices"], tree["split_conditions"], tree["default_left"]
+    segments = zip(tree["categories_nodes"], tree["categories_segments"], tree["categories_sizes"], strict=True)
+    categories = {node: frozenset(tree["categories"][start : start + size]) for node, start, size in segments}
+    count = 0
+
+    def reachable(node: int) -> int:
+        nonlocal count
+        if left[node] == -1:
+            leaves[count] = points[node]
+            count += 1
+            return 1 << (count - 1)
+        lower, upper = reachable(left[node]), reachable(right[node])
+        split = Split(place, points[node], categories.get(node), bool(missing_left[node]), lower, upper)
+        splits.setdefault(columns[node], []).append(split)
+        return lower | upper
+
+    reachable(0)
+
+
+def _without(leaves: int) -> numpy.uint64:
+    return numpy.uint64(_ALL & ~leaves)
