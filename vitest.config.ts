@@ -3,8 +3,14 @@ import { defineConfig } from 'vitest/config';
 /** Tests that need a running laptop cloud share one, started once for all of them. */
 const onCloud = ['test/stores/**/*.test.ts', 'test/handlers/**/*.test.ts'];
 
+/** PyTorch is gigabytes: these run by `npm run test:models` alone. */
+export const needsPyTorch = ['test/e2e/network.test.ts'];
+
 /** On a build machine that others load too, a wait may run out once; the report names what was tried again. */
 const retry = process.env.CI ? 1 : 0;
+
+/** A deployment of the whole product each, one after the other. */
+export const onEndToEnd = { retry, testTimeout: 600_000, hookTimeout: 600_000, fileParallelism: false };
 
 export default defineConfig({
   test: {
@@ -30,14 +36,7 @@ export default defineConfig({
         },
       },
       {
-        test: {
-          name: 'e2e',
-          include: ['test/e2e/**/*.test.ts'],
-          retry,
-          testTimeout: 600_000,
-          hookTimeout: 600_000,
-          fileParallelism: false,
-        },
+        test: { ...onEndToEnd, name: 'e2e', include: ['test/e2e/**/*.test.ts'], exclude: needsPyTorch },
       },
     ],
   },

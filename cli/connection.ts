@@ -43,19 +43,23 @@ export const laptopCloud = (): { readonly directory?: string } =>
  * @throws CommandFailed for an environment that `flywheel.config.ts` does not have
  */
 export async function enter(name: string): Promise<Environment> {
-  // Read only now: a mistake in it is explained like any other, and does not stop `flywheel local`.
-  const { environments } = await loadFlywheel();
-  const environment = environments.find((each) => each.name === name);
-  if (!environment) {
-    const known = environments.map((each) => each.name).join(', ');
-    throw new CommandFailed(
-      `Got --env ${name}, expected an environment of flywheel.config.ts: ${known}.`,
-      exitCodes.usage,
-    );
-  }
+  const environment = await configured(name);
   if (name === LOCAL) enterLaptopCloud();
   else if (environment.region) process.env.AWS_REGION = environment.region;
   return environment;
+}
+
+/** @throws CommandFailed for an environment that `flywheel.config.ts` does not have */
+export async function configured(name: string): Promise<Environment> {
+  // Read only now: a mistake in it is explained like any other, and does not stop `flywheel local`.
+  const { environments } = await loadFlywheel();
+  const environment = environments.find((each) => each.name === name);
+  if (environment) return environment;
+  const known = environments.map((each) => each.name).join(', ');
+  throw new CommandFailed(
+    `Got --env ${name}, expected an environment of flywheel.config.ts: ${known}.`,
+    exitCodes.usage,
+  );
 }
 
 /** After this no AWS setting of the user's is left in this process, and so no way to a real account. */

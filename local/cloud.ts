@@ -1,7 +1,8 @@
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { environmentOf } from './cloud/environment.ts';
-import { type CloudPorts, defaultDirectory, defaultPorts, readPorts, repository, writePorts } from './cloud/layout.ts';
+import { writeImages } from './cloud/images.ts';
+import { type CloudPorts, defaultDirectory, defaultPorts, readPorts, writePorts } from './cloud/layout.ts';
 import { claimPort } from './cloud/ports.ts';
 import type { Cloud } from './cloud/running-cloud.ts';
 import {
@@ -117,16 +118,4 @@ async function claimPorts(wanted: CloudPorts): Promise<CloudPorts> {
     claimPort(wanted.sagemaker, 'SageMaker local'),
   ]);
   return { cloud, sagemaker };
-}
-
-/** What stands in for SageMaker's images here; an images.json that a user has put into the folder stays. */
-function writeImages(directory: string): void {
-  const python = join(repository, '.flywheel/venv/models/bin/python');
-  const serve = ['{python}', join(repository, 'models/common/serve.py')];
-  const content = `${JSON.stringify([{ pattern: 'sagemaker-xgboost:', python, serve }], null, 2)}\n`;
-  try {
-    writeFileSync(join(directory, 'images.json'), content, { flag: 'wx' });
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
-  }
 }

@@ -1,7 +1,8 @@
 /**
- * Makes a fresh clone ready: npm packages, and two Python environments with locked versions in `.flywheel/venv`.
+ * Makes a fresh clone ready: npm packages, and two Python environments with locked versions in `.flywheel/venv`; a third one,
+ * with PyTorch, where the network is trained.
  *
- *   node scripts/setup.mjs [--cuda] [--run command argument...]
+ *   node scripts/setup.mjs [--cuda] [--tabular] [--run command argument...]
  *
  * Runs before every npm script, so it is plain JavaScript for the host's Node, has no dependency, and reads only a few
  * small files when there is nothing to do. What it does goes to stderr; stdout belongs to the command.
@@ -25,22 +26,31 @@ const PYTHON_ENVIRONMENTS = [
   { name: 'models', requirements: 'models/requirements.txt', purpose: 'training and serving' },
 ];
 
+/** Gigabytes, so it is brought only where it is asked for: by the tests of models/, and for a project with `tabular()`. */
+const TABULAR_ENVIRONMENT = {
+  name: 'tabular',
+  requirements: 'models/tabular/requirements.txt',
+  purpose: 'training the network: PyTorch, on Linux about 3 GB to download and 4.9 GB on disk',
+};
+
 /** Something is missing or failed, and what to do about it: printed without a stack. */
 export class SetupFailure extends Error {}
 
 /**
  * Brings packages and Python environments up to date.
- * @param {{ root?: string, cuda?: boolean, env?: NodeJS.ProcessEnv, say?: (line: string) => void }} [options]
+ * @param {{ root?: string, cuda?: boolean, tabular?: boolean, env?: NodeJS.ProcessEnv, say?: (line: string) => void }} [options]
  *   `cuda`: train on an NVIDIA GPU (the full xgboost instead of xgboost-cpu); a machine keeps the choice.
+ *   `tabular`: PyTorch, too.
  * @throws {SetupFailure} for a Node or Python that is absent, too old, or incomplete.
  */
-export function setUp({ root = ROOT, cuda = false, env = process.env, say = sayOnStderr } = {}) {
+export function setUp({ root = ROOT, cuda = false, tabular = false, env = process.env, say = sayOnStderr } = {}) {
   requireNode(process.versions.node);
   if (!packagesInstalled(root)) {
     say('installing npm packages (npm ci)');
     runOrThrow('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], { root, env });
   }
-  for (const environment of PYTHON_ENVIRONMENTS) makePythonEnvironment(environment, { root, cuda, env, say });
+  const wanted = tabular ? [...PYTHON_ENVIRONMENTS, TABULAR_ENVIRONMENT] : PYTHON_ENVIRONMENTS;
+  for (const environment of wanted) makePythonEnvironment(environment, { root, cuda, env, say });
 }
 
 /**
@@ -177,9 +187,10 @@ function sayOnStderr(line) {
 async function main(words) {
   const runAt = words.indexOf('--run');
   const own = runAt < 0 ? words : words.slice(0, runAt);
-  const unknown = own.find((word) => word !== '--cuda');
-  if (unknown) throw new SetupFailure(`unknown option ${unknown}; usage: setup.mjs [--cuda] [--run command...]`);
-  setUp({ cuda: own.includes('--cuda') });
+  const unknown = own.find((word) => word !== '--cuda' && word !== '--tabular');
+  if (unknown)
+    throw new SetupFailure(`unknown option ${unknown}; usage: setup.mjs [--cuda] [--tabular] [--run command...]`);
+  setUp({ cuda: own.includes('--cuda'), tabular: own.includes('--tabular') });
   const [command, ...rest] = runAt < 0 ? [] : words.slice(runAt + 1);
   return command ? runCommand(command, rest) : 0;
 }

@@ -1,62 +1,39 @@
 /**
- * `npm run test:models`: the Python tests of models/, XGBoost's and the network's, each in its own environment with
- * locked versions. PyTorch is downloaded the first time (about 3 GB on Linux); `npm test` and the demo do without it.
+ * `npm run test:models`: what needs PyTorch, which is downloaded the first time (about 3 GB on Linux) and which `npm test` and
+ * the demo do without. The Python tests of models/, XGBoost's and the network's, each in its own environment with locked
+ * versions; then a network through the whole loop on the laptop cloud.
  *
- *   node scripts/test-models.mjs [pytest arguments]
+ *   node scripts/test-models.mjs [pytest arguments]      with arguments: the Python tests alone
  */
 import { spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { SetupFailure, setUp } from './setup.mjs';
+import { runCommand, SetupFailure, setUp } from './setup.mjs';
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
-const MODELS = join(ROOT, 'models');
+const PYTEST_ARGUMENTS = process.argv.slice(2);
 
-/** Makes .flywheel/venv/tabular what models/tabular/requirements.txt says, and returns its Python. */
-function tabularPython() {
-  const folder = join(ROOT, '.flywheel', 'venv', 'tabular');
-  const python = join(folder, 'bin', 'python');
-  const requirements = join(MODELS, 'tabular', 'requirements.txt');
-  const stamp = join(folder, 'installed.sha256');
-  const wanted = createHash('sha256').update(readFileSync(requirements)).digest('hex');
-  if (existsSync(python) && existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return python;
-  process.stderr.write(
-    'setup: installing PyTorch (models/tabular/requirements.txt → .flywheel/venv/tabular), minutes the first time\n',
-  );
-  // The environment that setUp has made brings a Python that is new enough.
-  if (!existsSync(python)) run(join(ROOT, '.flywheel/venv/models/bin/python'), ['-m', 'venv', folder]);
-  run(python, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '-r', requirements]);
-  writeFileSync(stamp, wanted);
-  return python;
-}
-
-function run(command, commandArguments) {
-  const { status, error } = spawnSync(command, commandArguments, { cwd: ROOT, stdio: ['ignore', 2, 2] });
-  if (error) throw error;
-  if (status !== 0) {
-    throw new SetupFailure(
-      `\`${command} ${commandArguments.join(' ')}\` failed (exit status ${status}); its message is above.`,
-    );
-  }
-}
-
-/** Exit status of pytest with this configuration. */
-function test(name, python, configuration) {
+/** Exit status of pytest in an environment, with this configuration. */
+function pytest(name, environment, configuration) {
   process.stderr.write(`testing ${name}\n`);
-  const pytest = ['-m', 'pytest', '-c', configuration, ...process.argv.slice(2)];
-  const { status, error } = spawnSync(python, pytest, { cwd: MODELS, stdio: 'inherit' });
+  const python = join(ROOT, '.flywheel/venv', environment, 'bin/python');
+  const words = ['-m', 'pytest', '-c', configuration, ...PYTEST_ARGUMENTS];
+  const { status, error } = spawnSync(python, words, { cwd: join(ROOT, 'models'), stdio: 'inherit' });
   if (error) throw error;
   return status ?? 1;
 }
 
+function loop() {
+  process.stderr.write('testing a network through the loop\n');
+  return runCommand('vitest', ['run', '--root', ROOT, '--config', join(ROOT, 'vitest.models.config.ts')]);
+}
+
 try {
-  setUp();
-  const network = tabularPython();
+  setUp({ tabular: true });
   const failed = [
-    test('common and XGBoost', join(ROOT, '.flywheel/venv/models/bin/python'), 'pytest.ini'),
-    test('the network', network, 'tabular.ini'),
+    pytest('common and XGBoost', 'models', 'pytest.ini'),
+    pytest('the network', 'tabular', 'tabular.ini'),
+    PYTEST_ARGUMENTS.length > 0 ? 0 : await loop(),
   ].filter((status) => status !== 0);
   process.exitCode = failed[0] ?? 0;
 } catch (error) {

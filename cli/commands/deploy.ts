@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { repository } from '../../local/cloud/layout.ts';
 import { deployToCloud, startCloud } from '../../local/cloud.ts';
 import { type CommonOptions, environmentCommand } from '../command.ts';
-import { enter, LOCAL, laptopCloud } from '../connection.ts';
+import { configured, enter, LOCAL, laptopCloud } from '../connection.ts';
 import { CommandFailed } from '../failure.ts';
 import { columns, createOutput, duration } from '../output.ts';
 
@@ -21,6 +21,8 @@ export const deployCommand = environmentCommand('deploy', 'deploy the stacks of 
         () => `deployed in ${duration(performance.now() - started)}`,
       );
     }
+    const { projects } = await configured(env);
+    if (projects.some((project) => project.training.algorithm.name === 'tabular')) await bringPyTorch();
     // Starting it is what a person would do next; it is found when it runs.
     const cloud = await startCloud(laptopCloud());
     const stacks = await deployToCloud(cloud, { stacks: [`${env}/**`], onLine: (line) => output.progress(line) });
@@ -35,21 +37,26 @@ export const deployCommand = environmentCommand('deploy', 'deploy the stacks of 
     );
   });
 
+/** Training on this machine needs it, and no project without a network does: the first deployment of one installs it. */
+function bringPyTorch(): Promise<void> {
+  return runAloud([join(repository, 'scripts/setup.mjs'), '--tabular'], 'npm run setup -- --tabular');
+}
+
 /** The CDK CLI speaks for itself: it asks, shows progress, and knows the user's profiles. */
 function deployToAccount(environment: string, yes: boolean): Promise<void> {
   const cdk = join(repository, 'node_modules/aws-cdk/bin/cdk');
   const approval = yes ? ['--require-approval', 'never'] : [];
-  const child = spawn(process.execPath, [cdk, 'deploy', `${environment}/**`, ...approval], {
-    cwd: repository,
-    // stdout is for the answer of this command.
-    stdio: ['inherit', 2, 2],
-  });
+  return runAloud([cdk, 'deploy', `${environment}/**`, ...approval], `cdk deploy '${environment}/**'`);
+}
+
+/** @throws CommandFailed that names the command as a person would type it */
+function runAloud(words: readonly string[], command: string): Promise<void> {
+  // stdout is for the answer of this command.
+  const child = spawn(process.execPath, words, { cwd: repository, stdio: ['inherit', 2, 2] });
   return new Promise((resolve, reject) => {
     child.on('error', reject);
     child.on('exit', (code) =>
-      code === 0
-        ? resolve()
-        : reject(new CommandFailed(`cdk deploy '${environment}/**' ended with exit code ${code}.`)),
+      code === 0 ? resolve() : reject(new CommandFailed(`${command} ended with exit code ${code}.`)),
     );
   });
 }

@@ -4,6 +4,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import * as z from 'zod';
+import { imagesFiles } from './images.ts';
 import { type CloudPorts, readIfPresent, repository } from './layout.ts';
 import { commandOf } from './ports.ts';
 
@@ -39,7 +40,7 @@ export function servicesOf(directory: string, ports: CloudPorts, settings: Minis
   const ministack = ministackService(directory, ports, settings);
   const server = join(repository, 'local/sagemaker/main.ts');
   if (!existsSync(server)) return [ministack];
-  const images = join(directory, 'images.json');
+  const images = imagesFiles(directory).flatMap((file) => ['--images', file]);
   const sagemaker: Service = {
     name: 'sagemaker',
     port: ports.sagemaker,
@@ -47,7 +48,7 @@ export function servicesOf(directory: string, ports: CloudPorts, settings: Minis
       process.execPath,
       server,
       ...['--port', String(ports.sagemaker), '--cloud', `http://127.0.0.1:${ports.cloud}`],
-      ...['--state', join(directory, 'sagemaker'), '--images', images],
+      ...['--state', join(directory, 'sagemaker'), ...images],
     ],
   };
   return [ministack, sagemaker];

@@ -10,8 +10,8 @@ export interface Options {
   readonly cloud: string;
   /** Folder that belongs to the server. */
   readonly state: string;
-  /** Images file; without one no image is known, so that jobs and endpoints fail by name. */
-  readonly images: string | undefined;
+  /** Images files, those of the first before all others; without one no image is known, so that jobs and endpoints fail by name. */
+  readonly images: readonly string[];
   /** botocore's service-2.json.gz of SageMaker. */
   readonly serviceModel: string;
   readonly chaos: readonly ChaosMode[];
@@ -33,7 +33,7 @@ export const usage = `SageMaker local: SageMaker's control plane and runtime on 
   --port N               port on 127.0.0.1 (4567; 0 takes a free one)
   --cloud URL            MiniStack, for S3, IAM, logs and events (http://127.0.0.1:4566)
   --state DIR            folder of the server's state (.flywheel/sagemaker)
-  --images FILE          what stands in for images: [{"pattern", "python", "serve"}]
+  --images FILE          what stands in for images: [{"pattern", "python", "serve"}]; may be given again
   --service-model FILE   botocore's sagemaker/2017-07-24/service-2.json.gz (found in .flywheel/venv/cloud)
   --chaos MODES          faults of event delivery: ${chaosModes.join(', ')}, separated by commas
   --no-capacity TYPES    instance types that are not to be had, separated by commas
@@ -52,7 +52,7 @@ export function readOptions(args: readonly string[]): Options {
       port: { type: 'string', default: '4567' },
       cloud: { type: 'string', default: 'http://127.0.0.1:4566' },
       state: { type: 'string', default: '.flywheel/sagemaker' },
-      images: { type: 'string' },
+      images: { type: 'string', multiple: true, default: [] },
       'service-model': { type: 'string' },
       chaos: { type: 'string', default: '' },
       'no-capacity': { type: 'string', default: '' },

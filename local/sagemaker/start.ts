@@ -64,6 +64,7 @@ export async function startSageMakerLocal(options: Options, log: (message: strin
 
 function makeCore(options: Options, log: (message: string) => void): Core {
   const noImages: LocalImages = { file: '(none: start the server with --images FILE)', entries: [] };
+  const [file, ...more] = options.images;
   const enforceRoles = options.enforceAccess;
   return {
     model: ServiceModel.read(options.serviceModel),
@@ -72,7 +73,7 @@ function makeCore(options: Options, log: (message: string) => void): Core {
     clock: systemClock,
     cloud: new Cloud({ endpoint: options.cloud, enforceRoles }),
     access: new Access({ endpoint: options.cloud, enforce: options.enforceAccess, clock: systemClock }),
-    images: options.images === undefined ? noImages : readImages(options.images),
+    images: file === undefined ? noImages : readImages(file, ...more),
     faults: new Faults(options.noCapacity),
     directory: options.state,
     keepFolders: options.keepFolders,

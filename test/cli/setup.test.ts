@@ -61,6 +61,17 @@ test('environments are made once, and again when the locked versions change', ()
   execFileSync(join(root, '.flywheel/venv/models/bin/python'), ['-m', 'pip', '--version']);
 }, 60_000);
 
+test('PyTorch gets its environment where it is asked for, with its size told, and nowhere else', () => {
+  mkdirSync(join(root, 'models/tabular'));
+  writeFileSync(join(root, 'models/tabular/requirements.txt'), '');
+  setUp({ root, say });
+  expect(said.join()).not.toContain('tabular');
+  setUp({ root, tabular: true, say });
+  expect(said.slice(2)).toEqual([expect.stringMatching(/PyTorch, .* 4\.9 GB on disk .*\.flywheel\/venv\/tabular/)]);
+  setUp({ root, tabular: true, say });
+  expect(said).toHaveLength(3);
+}, 60_000);
+
 test('npm ci runs when what is installed is not what is locked, whatever the times of the files', () => {
   fakeProgram('npm', `echo "$@" > ${join(root, 'npm-called')}`);
   const lockPath = join(root, 'package-lock.json');

@@ -2,9 +2,8 @@
 import { defineFlywheel } from '../../lib/config/index.ts';
 import { trial } from './trial.ts';
 
-export default defineFlywheel({
-  environments: {
-    local: { account: '000000000000', region: 'us-east-1', deployWith: 'command-line', driftMinutes: 60 },
-  },
-  projects: [trial],
-});
+export const environments = {
+  local: { account: '000000000000', region: 'us-east-1', deployWith: 'command-line', driftMinutes: 60 },
+} as const;
+
+export default defineFlywheel({ environments, projects: [trial] });

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { containerEnvironment } from '../container/container-environment.ts';
-import { imageFor, UnknownImageError } from '../container/images.ts';
+import { NoLocalImageError, servingImageFor } from '../container/images.ts';
 import { ContainerStartError } from '../container/run-container.ts';
 import type { Scope } from '../core/arn.ts';
 import { SageMakerError } from '../core/errors.ts';
@@ -99,7 +99,7 @@ export class Fleet {
     const log = platform.logStream(owner.scope, `/aws/sagemaker/Endpoints/${owner.name}`, logStream);
     this.logs.push(log);
     try {
-      const image = imageFor(platform.core.images, model.image);
+      const image = servingImageFor(platform.core.images, model.image);
       const [environment] = await Promise.all([
         containerEnvironment(platform.core, {
           region: owner.scope.region,
@@ -140,7 +140,7 @@ function failureReason(error: unknown, variant: DeployedVariant): string {
       `with 'docker run <image> serve'. (${error.message})`
     );
   }
-  if (error instanceof FleetError || error instanceof ModelFilesError || error instanceof UnknownImageError)
+  if (error instanceof FleetError || error instanceof ModelFilesError || error instanceof NoLocalImageError)
     return error.message;
   if (error instanceof SageMakerError) return error.message;
   const told = error instanceof Error ? `${error.name}: ${error.message}` : String(error);

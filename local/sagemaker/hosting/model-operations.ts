@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { imageFor, UnknownImageError } from '../container/images.ts';
+import { NoLocalImageError, servingImageFor } from '../container/images.ts';
 import type { Scope } from '../core/arn.ts';
 import { epochSeconds } from '../core/clock.ts';
 import { validationException } from '../core/errors.ts';
@@ -56,9 +56,9 @@ export function modelOperations(hosted: HostedResources): Operations {
         const record = { ...input, ExecutionRoleArn };
         const { image, source } = deployedModel(record, store);
         try {
-          imageFor(platform.core.images, image);
+          servingImageFor(platform.core.images, image);
         } catch (error) {
-          if (error instanceof UnknownImageError) throw validationException(error.message);
+          if (error instanceof NoLocalImageError) throw validationException(error.message);
           throw error;
         }
         if (source) {

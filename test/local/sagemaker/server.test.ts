@@ -71,7 +71,7 @@ describe('the program', () => {
     printed = '';
     program = spawn(process.execPath, [
       'local/sagemaker/main.ts',
-      ...['--port', '0', '--cloud', session.cloud.url, '--images', images ?? ''],
+      ...['--port', '0', '--cloud', session.cloud.url, '--images', ...images],
       ...['--state', resolve(session.cloud.folder, 'program')],
     ]);
     program.stdout?.on('data', (chunk: Buffer) => {

@@ -11,7 +11,7 @@ import {
   rewriteEnvironment,
   rewriteWord,
 } from '../../../../local/sagemaker/container/container-root.ts';
-import { imageFor, readImages } from '../../../../local/sagemaker/container/images.ts';
+import { imageFor, readImages, servingImageFor } from '../../../../local/sagemaker/container/images.ts';
 import { keepProcessesIn } from '../../../../local/sagemaker/container/processes.ts';
 import { type ContainerOptions, runContainer } from '../../../../local/sagemaker/container/run-container.ts';
 
@@ -171,6 +171,35 @@ describe('images', () => {
     ]);
     expect(() => imageFor(images, 'registry/torch:2')).toThrow(`No local image stands in for 'registry/torch:2'`);
     expect(() => imageFor(images, 'registry/torch:2')).toThrow(file);
+  });
+
+  test('of a first file come before those of a second', () => {
+    const [own, ours] = [join(folder, 'images.json'), join(folder, 'stand-ins.json')];
+    writeFileSync(own, JSON.stringify([{ pattern: 'a:', python: '/own' }]));
+    writeFileSync(ours, JSON.stringify(['a:', 'b:'].map((pattern) => ({ pattern, python: '/ours' }))));
+    const images = readImages(own, ours);
+    expect(['a:1', 'b:1'].map((uri) => imageFor(images, uri).python)).toEqual(['/own', '/ours']);
+    expect(() => imageFor(images, 'c:1')).toThrow(own);
+  });
+
+  test('whose packages are not installed name the command that installs them', () => {
+    const file = join(folder, 'images.json');
+    const needs = { file: join(folder, 'installed.json'), command: 'npm run setup -- --tabular' };
+    writeFileSync(file, JSON.stringify([{ pattern: '/pytorch:', python: '/venv/bin/python', needs }]));
+    const images = readImages(file);
+    expect(() => imageFor(images, 'registry/pytorch:2.13')).toThrow(
+      `'registry/pytorch:2.13' is not installed here (there is no ${needs.file}). Install it:  npm run setup -- --tabular`,
+    );
+    writeFileSync(needs.file, '{}');
+    expect(imageFor(images, 'registry/pytorch:2.13').python).toBe('/venv/bin/python');
+  });
+
+  test('without a server run jobs, and no endpoint', () => {
+    const file = join(folder, 'images.json');
+    writeFileSync(file, JSON.stringify([{ pattern: '/pytorch:', python: '/venv/bin/python' }]));
+    expect(() => servingImageFor(readImages(file), 'registry/pytorch:2.13')).toThrow(
+      `entry '/pytorch:' has no "serve"`,
+    );
   });
 });
 

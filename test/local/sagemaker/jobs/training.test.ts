@@ -160,6 +160,14 @@ sys.exit(3)`;
     expect(job.FailureReason).toMatch(/^ClientError: .*'unknown:1'.*images\.json/);
   });
 
+  test('image whose packages are not installed, with the command that installs them', async () => {
+    const AlgorithmSpecification = { TrainingImage: 'registry/pytorch:2.13', TrainingInputMode: 'File' as const };
+    const job = await session.train('not-installed', nothing, { AlgorithmSpecification });
+    expect(job.FailureReason).toMatch(
+      /^ClientError: .*'registry\/pytorch:2\.13' .*Install it: {2}npm run setup -- --tabular$/,
+    );
+  });
+
   test('no capacity, until there is some', async () => {
     const ResourceConfig = { InstanceType: 'ml.p5.48xlarge' as const, InstanceCount: 1, VolumeSizeInGB: 5 };
     const job = await session.train('no-capacity', nothing, { ResourceConfig });

@@ -130,14 +130,19 @@ export class Session {
 export function serverOptions(cloud: TestCloud): Options {
   const images = join(cloud.folder, 'images.json');
   const serve = ['{python}', '-c', 'raise SystemExit(1)'];
-  writeFileSync(images, JSON.stringify([{ pattern: 'sagemaker-xgboost:', python, serve }]));
+  const needs = { file: join(cloud.folder, 'installed.json'), command: 'npm run setup -- --tabular' };
+  const entries = [
+    { pattern: 'sagemaker-xgboost:', python, serve },
+    { pattern: '/pytorch:', python, needs },
+  ];
+  writeFileSync(images, JSON.stringify(entries));
   const state = join(cloud.folder, 'sagemaker');
   mkdirSync(state, { recursive: true });
   return {
     port: 0,
     cloud: cloud.url,
     state,
-    images,
+    images: [images],
     serviceModel: findServiceModel(),
     chaos: [],
     noCapacity: ['ml.p5.48xlarge'],
