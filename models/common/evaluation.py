@@ -18,6 +18,7 @@ from .baseline import baseline, categorical_bins, numeric_bins
 from .container import Container, JobError, log, log_metric
 from .dataset import ARROW_TYPES, read_dataset
 from .encoder import Encoder, class_codes, label_texts
+from .foreign_model import ForeignModel
 from .metrics import bootstrap, point_metrics, weighted_metrics
 from .project import Project
 from .report import write_report
@@ -44,8 +45,8 @@ class Predictor(Protocol):
 
 @dataclass(frozen=True)
 class _Scored:
-    predictor: Predictor
-    matrix: numpy.ndarray
+    model: Predictor | ForeignModel
+    rows: pyarrow.Table
     predictions: numpy.ndarray
 
 
@@ -55,11 +56,14 @@ def evaluate_job(container: Container, project: Project, load: Callable[[Path], 
     Raises JobError with what is wrong with an input.
     """
     table = read_dataset(container.processing_input / "dataset", project)
-    candidate = _load_input(container, "candidate", load)
-    champion = _load_input(container, "champion", load)
-    if candidate is None:
-        raise JobError("got no input 'candidate', expected the model.tar.gz of the model to judge")
-    evaluation, bins = evaluate(table, project, candidate, champion)
+    with tempfile.TemporaryDirectory(prefix="models-") as unpacked:
+        candidate = _unpack(container, "candidate", Path(unpacked))
+        champion = _unpack(container, "champion", Path(unpacked))
+        if candidate is None:
+            raise JobError("got no input 'candidate', expected the model.tar.gz of the model to judge")
+        judged = load(candidate)
+        in_service = None if champion is None else _load_champion(champion, candidate, project, load)
+        evaluation, bins = evaluate(table, project, judged, in_service)
     output = container.processing_output
     output.mkdir(parents=True, exist_ok=True)
     (output / "evaluation.json").write_text(json.dumps(evaluation, allow_nan=False))
@@ -70,7 +74,7 @@ def evaluate_job(container: Container, project: Project, load: Callable[[Path], 
 
 
 def evaluate(
-    table: pyarrow.Table, project: Project, candidate: Predictor, champion: Predictor | None
+    table: pyarrow.Table, project: Project, candidate: Predictor, champion: Predictor | ForeignModel | None
 ) -> tuple[dict, dict]:
     """The contents of evaluation.json and baseline.json for a whole dataset version."""
     hidden = held_out(table, project)
@@ -105,23 +109,33 @@ def evaluate(
         "champion": documents[1] if champion else None,
         "difference": difference,
         "slices": _slices(rows, project, labels, scored),
-        "featureImportance": _importance(scored[0]),
+        "featureImportance": _importance(candidate, scored[0].rows),
     }
     return evaluation, baseline(training, project, _prediction_bins(project, scored[0], classes))
 
 
-def _load_input(container: Container, name: str, load: Callable[[Path], Predictor]) -> Predictor | None:
+def _unpack(container: Container, name: str, target: Path) -> Path | None:
+    """The folder with the files of an input's archive; None without one."""
     folder = container.processing_input / name
     archives = sorted(folder.rglob("*.tar.gz")) if folder.is_dir() else []
     if not archives:
         return None
-    with tempfile.TemporaryDirectory(prefix=f"{name}-") as unpacked:
-        with tarfile.open(archives[0]) as archive:
-            archive.extractall(unpacked, filter="data")
-        return load(Path(unpacked))
+    with tarfile.open(archives[0]) as archive:
+        archive.extractall(target / name, filter="data")
+    return target / name
 
 
-def _all_classes(rows: pyarrow.Table, project: Project, models: list[Predictor]) -> tuple[str, ...]:
+def _load_champion(
+    champion: Path, candidate: Path, project: Project, load: Callable[[Path], Predictor]
+) -> Predictor | ForeignModel:
+    """By the candidate's loader, if it finds the files that it found for the candidate: else the algorithm has changed."""
+    needed = {file.name for file in candidate.iterdir() if file.is_file()}
+    if all((champion / name).is_file() for name in needed):
+        return load(champion)
+    return ForeignModel(champion, project)
+
+
+def _all_classes(rows: pyarrow.Table, project: Project, models: list[Predictor | ForeignModel]) -> tuple[str, ...]:
     """The candidate's classes, then those that only the champion or the rows know. Empty for regression."""
     if project.objective == "regression":
         return ()
@@ -140,13 +154,13 @@ def _labels(rows: pyarrow.Table, project: Project, classes: tuple[str, ...]) -> 
     return class_codes(label_texts(values, project.label.type), classes)
 
 
-def _score(model: Predictor, rows: pyarrow.Table, classes: tuple[str, ...]) -> _Scored:
+def _score(model: Predictor | ForeignModel, rows: pyarrow.Table, classes: tuple[str, ...]) -> _Scored:
     for feature in model.encoder.features:
         if feature.name not in rows.column_names:
             log(f"a model reads column '{feature.name}', which the project no longer has: taken as missing")
             rows = rows.append_column(feature.name, pyarrow.nulls(rows.num_rows, ARROW_TYPES[feature.kind]))
-    matrix = model.encoder.encode(rows)
-    predictions = model.predict(matrix)
+    foreign = isinstance(model, ForeignModel)
+    predictions = model.predict(rows if foreign else model.encoder.encode(rows))
     if predictions.ndim == 1 and model.encoder.label.classes != classes:
         predictions = 1 - predictions  # binary, trained when the classes had the other order
     if predictions.ndim == 2:
@@ -155,7 +169,7 @@ def _score(model: Predictor, rows: pyarrow.Table, classes: tuple[str, ...]) -> _
         spread = numpy.zeros((len(predictions), len(classes)), dtype=predictions.dtype)
         spread[:, places] = predictions
         predictions = spread
-    return _Scored(model, matrix, predictions)
+    return _Scored(model, rows, predictions)
 
 
 def _calibration(project: Project, labels: numpy.ndarray, predictions: numpy.ndarray) -> list[dict]:
@@ -224,11 +238,11 @@ def _finite(metrics: dict[str, float]) -> dict[str, float]:
     return {name: float(value) for name, value in metrics.items() if numpy.isfinite(value)}
 
 
-def _importance(model: _Scored) -> list[dict]:
+def _importance(model: Predictor, rows: pyarrow.Table) -> list[dict]:
     """Over at most EXPLAINED_ROWS rows, evenly spaced: explaining costs far more than predicting."""
-    step = max(1, -(-len(model.matrix) // EXPLAINED_ROWS))
-    shap = model.predictor.contributions(model.matrix[::step])
-    names = [feature.name for feature in model.predictor.encoder.features]
+    step = max(1, -(-rows.num_rows // EXPLAINED_ROWS))
+    shap = model.contributions(model.encoder.encode(rows.take(numpy.arange(0, rows.num_rows, step))))
+    names = [feature.name for feature in model.encoder.features]
     return [
         {"feature": names[position], "meanAbsoluteShap": float(shap[position])}
         for position in numpy.argsort(-shap, kind="stable")

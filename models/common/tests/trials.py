@@ -61,7 +61,7 @@ def trained(make_job, algorithm, objective, hyperparameters, name="train"):
 
 def evaluated(make_job, algorithm, objective, candidate, champion):
     """The contents of the three output files by name."""
-    job = make_job(f"evaluate-{objective}")
+    job = make_job(f"evaluate-{algorithm}-{objective}")
     job.add_code(algorithm, project_of(objective))
     job.add_file("processing/input/dataset", "0" * 64, generated(objective))
     candidate.archive_model(job.root / "processing/input/candidate/model.tar.gz")
