@@ -25,7 +25,7 @@ const SIZES = [1, 1_000] as const;
 const TURNS = 6;
 const TURN_MS = 1_500;
 const WARM_UP_MS = 1_000;
-/** Both answer from the same trees; ours prints 8 digits of a float32. */
+/** Both answer from the same trees; ours prints 9 digits of a float32. */
 const TOLERANCE = 1e-6;
 
 const execute = promisify(execFile);

@@ -56,6 +56,13 @@ class Project:
         return labels[0]
 
     @property
+    def time(self) -> Column | None:
+        """When a row happened, if the project says so."""
+        return next(
+            (column for column in self.columns.values() if column.role == "time" and column.type == "timestamp"), None
+        )
+
+    @property
     def features(self) -> list[Column]:
         """Model inputs. Personal data is never among them, whatever its role says."""
         return [column for column in self.columns.values() if column.role == "feature" and not column.pii]

@@ -24,9 +24,14 @@ def held_out(table: pyarrow.Table, project: Project) -> numpy.ndarray:
     return _share(row_hashes(table, project), project.hold_out, _HOLD_OUT_SALT)
 
 
-def validation(table: pyarrow.Table, project: Project, share: float) -> numpy.ndarray:
-    """True for the training rows that early stopping looks at. Independent of `held_out`. Shape (rows,), bool."""
+def drawn_by_row(table: pyarrow.Table, project: Project, share: float) -> numpy.ndarray:
+    """True for a share of the rows, drawn independently of `held_out`. Shape (rows,), bool."""
     return _share(row_hashes(table, project), share, _VALIDATION_SALT)
+
+
+def hashes_of_numbers(values: numpy.ndarray) -> numpy.ndarray:
+    """One 64-bit hash of each int64. Shape as given, uint64."""
+    return _mix(values.view(numpy.uint64) ^ numpy.uint64(_VALIDATION_SALT))
 
 
 def row_hashes(table: pyarrow.Table, project: Project) -> numpy.ndarray:

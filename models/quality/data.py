@@ -59,6 +59,8 @@ def flights(training_limit: int) -> Task:
     rows["late"] = joined["arr_delay"] > 15
     columns = {name: _column("number") for name in numbers} | {name: _column("category") for name in categories}
     columns["late"] = _column("boolean", "label")
+    rows["scheduled_departure"] = joined["time_hour"].astype(str)
+    columns["scheduled_departure"] = _column("timestamp", "time")
     test = (joined["month"] >= 9).to_numpy()
     return Task(
         "flights",

@@ -26,7 +26,8 @@ from common.dataset import read_dataset
 from common.encoder import Encoder
 from common.metrics import point_metrics
 from common.project import Project, load_project
-from common.split import held_out, validation
+from common.split import held_out
+from common.watching import Watching
 
 import numpy
 import pyarrow
@@ -57,7 +58,7 @@ def train(container: Container) -> None:
     if rows.num_rows == 0:
         raise JobError("got no labelled row to train on, expected some; upload more rows or lower training.holdOut")
     encoder = Encoder.fit(rows, project)
-    watched = validation(rows, project, options.validation_share)
+    watched = Watching.of(rows, project, options.validation_share).among(rows)
     if watched.sum() < MINIMUM_VALIDATION_ROWS:
         log(f"{watched.sum()} validation rows are too few to stop early: trained on all {len(watched)} rows")
         watched[:] = False

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,8 @@ from common.container import JobError, cpu_count, log
 from common.dataset import BadRows, read_dataset, read_parts, report_bad_rows
 from common.encoder import Encoder
 from common.project import Project
-from common.split import held_out, validation
+from common.split import drawn_by_row, held_out
+from common.watching import Watching, count_days
 
 import numpy
 import pyarrow
@@ -61,7 +63,7 @@ def load_data(folder: Path, project: Project, options: Options, worker: Worker, 
     if rows.num_rows == 0:
         raise JobError("got no labelled row to train on, expected some; upload more rows or lower training.holdOut")
     encoder = encoder or Encoder.fit(rows, project)
-    watched = validation(rows, project, options.validation_share)
+    watched = Watching.of(rows, project, options.validation_share).among(rows)
     enough = _enough(int(watched.sum()), rows.num_rows)
     if not enough:
         watched[:] = False
@@ -99,10 +101,10 @@ def known_labels(encoder: Encoder, rows: pyarrow.Table) -> numpy.ndarray:
 class _Files(xgboost.DataIter):
     """The rows to train on, or to watch, one file after the other."""
 
-    def __init__(self, folder: Path, project: Project, options: Options, encoder: Encoder, watched: bool, cache: str):
+    def __init__(self, folder: Path, project: Project, encoder: Encoder, watching: Watching, watched: bool, cache: str):
         super().__init__(cache_prefix=os.path.join(cache, "watching" if watched else "training"), on_host=False)
         self._folder, self._project, self._encoder = folder, project, encoder
-        self._share, self._watched = options.validation_share, watched
+        self._watching, self._watched = watching, watched
         self._parts: Iterator[pyarrow.Table] = iter(())
         self.reset()
 
@@ -111,7 +113,7 @@ class _Files(xgboost.DataIter):
 
     def next(self, input_data) -> bool:
         for rows, _ in self._parts:
-            chosen = validation(rows, self._project, self._share) == self._watched
+            chosen = self._watching.among(rows) == self._watched
             if chosen.any():
                 part = rows.filter(pyarrow.array(chosen))
                 input_data(
@@ -125,32 +127,38 @@ class _Files(xgboost.DataIter):
 
 def _from_disk(folder: Path, project: Project, options: Options, encoder: Encoder | None) -> Data:
     log("the data exceed the memory: read in parts, matrices on disk")
-    bad, total, trained, watched = BadRows(), 0, 0, 0
+    share = options.validation_share
+    bad, total, trained, drawn, rows_by_day = BadRows(), 0, 0, 0, Counter()
 
     def counted() -> Iterator[pyarrow.Table]:
-        nonlocal total, trained, watched
+        nonlocal total, trained, drawn
         for rows, all_rows in _training_parts(folder, project, bad):
             total += all_rows
             trained += rows.num_rows
-            watched += int(validation(rows, project, options.validation_share).sum())
+            drawn += int(drawn_by_row(rows, project, share).sum())
+            rows_by_day.update(count_days(rows, project))
             yield rows
 
     fitted = Encoder.fit_parts(counted(), project)
     report_bad_rows(bad, total, project)
     encoder = encoder or fitted
+    watching = Watching(project, share, rows_by_day)
+    watched = drawn if watching.rows_of_days is None else watching.rows_of_days
+    if not _enough(watched, trained):
+        watching, watched = Watching(project, 0, rows_by_day), 0
     pages = tempfile.TemporaryDirectory(prefix="xgboost-pages-")
     log(
         f"training on {trained - watched} rows, watching {watched} of {total}; {encoder.width} columns; pages in {pages.name}"
     )
 
-    def matrix(watch: bool, like: xgboost.DMatrix | None) -> xgboost.DMatrix:
-        files = _Files(folder, project, options, encoder, watch, pages.name)
+    def matrix(watched: bool, like: xgboost.DMatrix | None) -> xgboost.DMatrix:
+        files = _Files(folder, project, encoder, watching, watched, pages.name)
         return xgboost.ExtMemQuantileDMatrix(
             files, max_bin=options.max_bin, ref=like, enable_categorical=True, nthread=cpu_count()
         )
 
     training = matrix(False, None)
-    return Data(encoder, training, matrix(True, training) if _enough(watched, trained) else None, pages)
+    return Data(encoder, training, matrix(True, training) if watched else None, pages)
 
 
 def _training_parts(folder: Path, project: Project, bad: BadRows) -> Iterator[tuple[pyarrow.Table, int]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from common.dataset import read_dataset
 from common.project import parse_project
-from common.split import held_out, validation
+from common.split import drawn_by_row, held_out
 from conftest import column
 
 import numpy
@@ -49,7 +49,7 @@ def test_shares_are_right_and_the_two_splits_are_independent(tmp_path, kind):
     project = parse_project(settings)
     lines = "\n".join(f"{number},0,0" for number in range(20000))
     table = table_of(tmp_path / "channel", project, f"id,x,y\n{lines}\n".encode())
-    hidden, watched = held_out(table, project), validation(table, project, 0.1)
+    hidden, watched = held_out(table, project), drawn_by_row(table, project, 0.1)
     assert hidden.mean() == pytest.approx(0.2, abs=0.012)  # four standard deviations
     assert watched[~hidden].mean() == pytest.approx(0.1, abs=0.01)
     assert watched[hidden].mean() == pytest.approx(0.1, abs=0.02)
