@@ -12,6 +12,8 @@ import xgboost
 from tree_tables import TreeTables
 
 MODEL_FILE, ENCODER_FILE = "xgboost-model", "encoder.json"
+# Up to here one thread is as fast as several, and does not wait for a processor that something else uses.
+ONE_THREAD_ROWS = 128
 
 
 class XgboostModel:
@@ -21,10 +23,14 @@ class XgboostModel:
         self.booster = booster
         self.encoder = encoder
         self._tables: TreeTables | None = None
+        self._one_thread = booster
 
     def prepare_for_requests(self) -> None:
         """Makes batches of requests fast, at the cost of tenths of a second now: for a server, not for an evaluation."""
         self._tables = TreeTables.of(self.booster)
+        if self._tables is None:
+            self._one_thread = self.booster.copy()
+            self._one_thread.set_param({"nthread": 1})
 
     @classmethod
     def load(cls, folder: Path) -> XgboostModel:
@@ -41,7 +47,8 @@ class XgboostModel:
         """(rows,) probability of class 1 or value; (rows, classes) probabilities. Input: the encoder's float32 matrix."""
         if self._tables:
             return self._tables.predict(matrix)
-        return self.booster.inplace_predict(matrix, validate_features=False)
+        booster = self._one_thread if len(matrix) <= ONE_THREAD_ROWS else self.booster
+        return booster.inplace_predict(matrix, validate_features=False)
 
     def contributions(self, matrix: numpy.ndarray) -> numpy.ndarray:
         """Mean absolute SHAP value (Lundberg, Lee 2017; exact for trees by TreeSHAP) of each feature, shape (features,).

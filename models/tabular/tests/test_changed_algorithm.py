@@ -47,7 +47,7 @@ def test_each_is_judged_against_the_other_as_against_itself(make_job, objective)
         jobs[name].add_file("input/data/test", "0" * 64, generated(objective, rows=400, seed=3))
         plain, foreign = predictions_in_process(jobs[name], name), predictions_by_own_code(jobs[name], project)
         assert foreign.dtype == plain.dtype == numpy.float32
-        # Answers have 8 digits, and inference.py may add a model's parts in another order than an evaluation.
+        # inference.py may add a model's parts in another order than an evaluation.
         assert numpy.allclose(foreign, plain, rtol=1e-6, atol=1e-6)
         files = evaluated(make_job, name, objective, jobs[name], jobs[other])
         evaluations[name] = json.loads(files["evaluation.json"])
