@@ -1,6 +1,6 @@
 """The container process under load: one client, one connection, JSON requests of 1 and of 1,000 rows.
 
-    python models/bench/inference.py [--root JOB] [--seconds 5] [--keep DIR]
+    python models/bench/inference.py [--root JOB] [--rounds 200] [--seconds 5] [--keep DIR]
 
 Trains XGBoost on generated rows first, unless `--root` names a job root whose `model/` is trained. The last line is
 JSON: `{readySeconds, requests: {"1": {...}, "1000": {...}}}`; with `--keep`, the model folder and the bodies
@@ -33,11 +33,12 @@ CATEGORIES = {"carrier": 16, "origin": 3, "dest": 105}
 def main() -> None:
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--root", type=Path, help="job root with a trained model of the generated columns")
+    arguments.add_argument("--rounds", type=int, default=200, help="trees of the booster")
     arguments.add_argument("--seconds", type=float, default=5, help="for each size of request")
     arguments.add_argument("--keep", type=Path, help="folder for the model and the request bodies")
     chosen = arguments.parse_args()
     with tempfile.TemporaryDirectory(prefix="inference-bench-") as folder:
-        root = chosen.root or _train(Path(folder))
+        root = chosen.root or _train(Path(folder), chosen.rounds)
         bodies = {rows: json.dumps({"instances": _instances(rows)}).encode() for rows in ROWS}
         if chosen.keep:
             shutil.copytree(root / "model", chosen.keep / "model", dirs_exist_ok=True)
@@ -111,8 +112,8 @@ def _instances(rows: int) -> list[dict]:
     ]
 
 
-def _train(root: Path) -> Path:
-    """A job root with a model of 200 rounds, depth 6: no early stopping, so that every run measures the same size."""
+def _train(root: Path, rounds: int) -> Path:
+    """A job root with a model of depth 6: no early stopping, so that every run measures the same size."""
     code = root / "code"
     ignored = shutil.ignore_patterns("tests", "__pycache__")
     shutil.copytree(MODELS / "xgboost", code, ignore=ignored)
@@ -138,7 +139,7 @@ def _train(root: Path) -> Path:
         lines.append(json.dumps({**row, "late": bool(margin + random.normal() > 0)}))
     (channel / ("0" * 64)).write_text("\n".join(lines))
     subprocess.run(
-        [sys.executable, str(code / "train.py"), "--num_round", "200", "--validation_share", "0"],
+        [sys.executable, str(code / "train.py"), "--num_round", str(rounds), "--validation_share", "0"],
         env={**os.environ, "SAGEMAKER_BASE_DIR": str(root)},
         check=True,
         stdout=subprocess.DEVNULL,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -32,6 +33,7 @@ ARROW_TYPES = {
 }
 MAXIMUM_EXAMPLES = 5
 _GZIP, _PARQUET = b"\x1f\x8b", b"PAR1"
+_NULL_LINE = re.compile(rb"^[ \t\r]*null[ \t\r]*$", re.MULTILINE)
 
 
 @dataclass
@@ -249,6 +251,8 @@ def _csv_type(column: Column) -> pyarrow.DataType:
 def _read_json_lines(content: bytes, project: Project) -> tuple[_Raw, dict[int, str]]:
     from pyarrow import json as arrow_json
 
+    if _NULL_LINE.search(content):  # Arrow takes it for a row, and a file of nothing else ends the process
+        return _json_lines_by_value(content, project)
     schema = pyarrow.schema([(column.name, _csv_type(column)) for column in project.used])
     options = arrow_json.ParseOptions(
         explicit_schema=schema, newlines_in_values=False, unexpected_field_behavior="ignore"

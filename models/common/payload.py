@@ -70,7 +70,7 @@ class RequestReader:
         self._known = frozenset(project.columns)
         self._required = [feature.name for feature in encoder.features if not feature.nullable]
         self._codes = {
-            feature.name: _JsonCodes(encoder.codes[feature.name], feature, encoder.rest_code(feature))
+            feature.name: _Codes(encoder.codes[feature.name], feature, encoder.rest_code(feature))
             for feature in encoder.features
             if feature.kind == "category"
         }
@@ -123,16 +123,10 @@ class RequestReader:
             values = columns.get(feature.name)
             if values is None:
                 return _missing(feature, len(rows))
-            if feature.kind == "category":
-                try:
-                    return numpy.frombuffer(array("d", list(map(self._codes[feature.name].__getitem__, values))))
-                except (BadValue, TypeError):
-                    return self._by_value(feature, values, from_json)
+            found = self._category(feature, values) if feature.kind == "category" else None
             if feature.kind in NUMERIC_TYPES:
                 found = _numbers(values, feature)
-                if found is not None:
-                    return found
-            return self._by_value(feature, values, from_json)
+            return self._by_value(feature, values, from_json) if found is None else found
 
         return self._encoder.encode_arrays(len(rows), numbers)
 
@@ -173,16 +167,24 @@ class RequestReader:
             if len(row) != len(header):
                 raise BadRequest(f"row {number}: {len(row)} fields, expected {len(header)} as in the header")
         columns = dict(zip(header, zip(*rows, strict=True), strict=True))
-        plain = text.isascii() and "_" not in text  # else float() takes what is no number to us
 
         def numbers(feature: Feature) -> numpy.ndarray:
             values = columns.get(feature.name)
             if values is None:
                 return _missing(feature, len(rows))
-            found = _numbers_of_texts(values, feature) if plain and feature.kind in NUMERIC_TYPES else None
+            found = self._category(feature, values) if feature.kind == "category" else None
+            if feature.kind in NUMERIC_TYPES:
+                found = _numbers_of_texts(values, feature)
             return self._by_value(feature, values, from_text) if found is None else found
 
         return self._encoder.encode_arrays(len(rows), numbers)
+
+    def _category(self, feature: Feature, values: Sequence[object]) -> numpy.ndarray | None:
+        """Codes; None when a value is neither a text nor a missing one that the feature allows."""
+        try:
+            return numpy.frombuffer(array("d", list(map(self._codes[feature.name].__getitem__, values))))
+        except (BadValue, TypeError):
+            return None
 
     def _by_value(self, feature: Feature, values: Sequence[object], parse) -> numpy.ndarray:
         parsed = []
@@ -208,8 +210,8 @@ def _text(body: bytes) -> str:
         raise BadRequest(f"expected UTF-8, got byte {error.start} that is none") from error
 
 
-class _JsonCodes(dict):
-    """Codes of a category's values as they come in JSON; what is no key is missing, unseen, or wrong."""
+class _Codes(dict):
+    """Codes of a category's values as they come in JSON and CSV; what is no key is missing, unseen, or wrong."""
 
     def __init__(self, codes: dict[str, float], feature: Feature, rest: float):
         super().__init__(codes)
@@ -249,6 +251,9 @@ def _doubles(values: Sequence[object]) -> numpy.ndarray | None:
 
 
 def _numbers_of_texts(values: Sequence[str], feature: Feature) -> numpy.ndarray | None:
+    together = "".join(values)
+    if not together.isascii() or "_" in together:
+        return None  # float() would take what is no number to us: 1_000, or digits of other scripts
     try:
         return _checked(
             numpy.frombuffer(array("d", list(map(float, values)))), feature, lambda found: ~numpy.isfinite(found)

@@ -39,7 +39,7 @@ class Service:
     def _texts(self, predictions: numpy.ndarray) -> list[str]:
         """One JSON text a row, with 9 digits: they tell every float32 from its neighbours, more would be noise."""
         if predictions.ndim == 1:
-            # One format for all is a third faster than one each.
+            # One format for all is a third faster than one for each.
             return ("%.9g\n" * len(predictions) % tuple(predictions.tolist())).splitlines()
         classes = self._predictor.encoder.label.classes
         chosen = predictions.argmax(axis=1).tolist()

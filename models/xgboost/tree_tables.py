@@ -7,6 +7,8 @@ leaf is the lowest bit of the AND of its columns' lines. The words are those of 
 a Fast Algorithm to Rank Documents with Additive Ensembles of Regression Trees, SIGIR 2015); there they are built row by
 row, here they are looked up.
 
+Columns of few lines (booleans, small categories) share a table with a line for each combination of theirs.
+
 Leaf values are added in float64, where XGBoost adds float32: predictions differ in the seventh digit. What the tables
 cannot hold, or not with a gain, is left to XGBoost.
 """
@@ -16,10 +18,9 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from common.container import cpu_count, log
+from common.container import log
 
 import numpy
 import xgboost
@@ -28,9 +29,10 @@ MAXIMUM_LEAVES = 64
 # Beyond, walking the trees takes less time than looking up every column.
 MAXIMUM_COLUMNS = 48
 MAXIMUM_BYTES = 128 << 20
-# Words of a chunk of rows, twice: what fits into a core's cache.
-_CHUNK_BYTES = 192 << 10
-_ROWS_PER_THREAD = 256
+# Lines up to which columns share a table.
+SHARED_LINES = 512
+# Words of a part of the rows, twice: what fits into a core's cache.
+_PART_BYTES = 640 << 10
 _ALL = (1 << MAXIMUM_LEAVES) - 1
 _PROBES = 64
 
@@ -77,20 +79,19 @@ class TreeTables:
 
     def __init__(
         self,
-        columns: dict[int, Column],
+        tables: Sequence[Table],
         leaves: numpy.ndarray,
         intercept: numpy.ndarray,
         link: Callable[[numpy.ndarray], numpy.ndarray],
     ):
         """`leaves` (trees, 64), all trees of the first output first, equally many for each; `intercept` (outputs,)."""
-        self._columns = columns
+        self._tables = tables
         self._leaves = leaves.ravel()
         self._intercept = intercept
         self._link = link
         trees = len(leaves)
         self._first_leaf = numpy.arange(trees) * MAXIMUM_LEAVES
-        self._chunk = max(_CHUNK_BYTES // (2 * trees * 8), 8)
-        self._pool = ThreadPoolExecutor(cpu_count()) if cpu_count() > 1 else None
+        self._part_rows = max(_PART_BYTES // (2 * trees * 8), 8)
 
     @classmethod
     def of(cls, booster: xgboost.Booster) -> TreeTables | None:
@@ -114,11 +115,11 @@ class TreeTables:
         splits: dict[int, list[Split]] = {}
         for place, number in enumerate(numpy.argsort(model["tree_info"], kind="stable")):
             _read_tree(place, trees[number], splits, leaves[place])
-        if len(splits) > MAXIMUM_COLUMNS or sum(map(_places, splits.values())) * len(trees) * 8 > MAXIMUM_BYTES:
+        columns = [Column(number, found) for number, found in sorted(splits.items())]
+        if len(columns) > MAXIMUM_COLUMNS or sum(column.lines for column in columns) * len(trees) * 8 > MAXIMUM_BYTES:
             return None
-        columns = {column: Column.of(found, len(trees)) for column, found in sorted(splits.items())}
         intercept = _intercept(settings["learner_model_param"]["base_score"], len(outputs), link)
-        tables = cls(columns, leaves, intercept, link)
+        tables = cls(_shared([Table.of(column, len(trees)) for column in columns]), leaves, intercept, link)
         return tables if tables._agrees_with(booster) else None
 
     def predict(self, matrix: numpy.ndarray) -> numpy.ndarray:
@@ -129,8 +130,8 @@ class TreeTables:
         """Looks at rows around the split points: a new version of XGBoost may mean something else by what was read here."""
         random = numpy.random.default_rng(0)
         rows = numpy.zeros((_PROBES, booster.num_features()), dtype=numpy.float32)
-        for number, column in self._columns.items():
-            rows[:, number] = column.probes(random, _PROBES)
+        for column in (column for table in self._tables for column in table.columns):
+            rows[:, column.number] = column.probes(random, _PROBES)
         apart = numpy.abs(self.predict(rows) - booster.inplace_predict(rows, validate_features=False))
         if apart.max() <= 1e-4 * max(1, numpy.abs(self.predict(rows)).max()):
             return True
@@ -141,27 +142,19 @@ class TreeTables:
 
     def _margins(self, matrix: numpy.ndarray) -> numpy.ndarray:
         """Sums of leaf values, (rows, outputs) float64."""
-        if self._pool is None or len(matrix) < 2 * _ROWS_PER_THREAD:
-            return self._sums(matrix)
-        size = max(-(-len(matrix) // cpu_count()), _ROWS_PER_THREAD)
-        parts = [matrix[start : start + size] for start in range(0, len(matrix), size)]
-        return numpy.concatenate(list(self._pool.map(self._sums, parts)))
-
-    def _sums(self, matrix: numpy.ndarray) -> numpy.ndarray:
         rows, trees = len(matrix), len(self._first_leaf)
-        tables = [column.table for column in self._columns.values()]
-        places = [column.places(matrix[:, number]) for number, column in self._columns.items()]
+        places = [table.places(matrix) for table in self._tables]
         outputs = len(self._intercept)
         result = numpy.empty((rows, outputs))
-        size = min(self._chunk, rows)
+        size = min(self._part_rows, rows)
         words, others = numpy.empty((2, size, trees), dtype=numpy.int64)
         for start in range(0, rows, size):
             part = slice(start, min(start + size, rows))
             left, other = words[: part.stop - start], others[: part.stop - start]
             left.fill(-1)
-            for table, place in zip(tables, places, strict=True):
+            for table, place in zip(self._tables, places, strict=True):
                 # clip: without it numpy copies its output once more; no place is out of range.
-                table.take(place[part], axis=0, out=other, mode="clip")
+                table.lines.take(place[part], axis=0, out=other, mode="clip")
                 numpy.bitwise_and(left, other, out=left)
             numpy.negative(left, out=other)
             numpy.bitwise_and(left, other, out=left)
@@ -176,59 +169,85 @@ class TreeTables:
 
 
 class Column:
-    """The table of one column, (places, trees) int64, and where in it a value's line is.
-
-    Numbers: a line below each point, one from the last point on, one for missing. Categories: a line for each code up to
-    the largest that a split names, one for all others, one for missing.
+    """A column's intervals: numbers have one below each split point, one from the last point on, one for missing;
+    categories have one for each code up to the largest that a split names, one for all others, one for missing.
     """
 
-    def __init__(self, table: numpy.ndarray, points: numpy.ndarray | None):
-        self.table = table
-        self._points = points
-
-    @classmethod
-    def of(cls, splits: Sequence[Split], trees: int) -> Column:
-        """`splits` are all of one column."""
-        table = numpy.full((_places(splits), trees), _ALL, dtype=numpy.uint64)
+    def __init__(self, number: int, splits: Sequence[Split]):
+        self.number = number
+        self.splits = splits
+        self.points: numpy.ndarray | None = None
         if splits[0].categories is None:
-            points, places = numpy.unique([numpy.float32(split.point) for split in splits], return_inverse=True)
-            for split, place in zip(splits, places.tolist(), strict=True):
-                table[: place + 1, split.tree] &= _without(split.upper)
-                table[place + 1 :, split.tree] &= _without(split.lower)
+            self.points = numpy.unique([numpy.float32(split.point) for split in splits])
+            self.lines = len(self.points) + 2
             # NaN sorts last, so that a missing value's place is after all others.
-            points = numpy.append(points, numpy.float32("nan"))
+            self._sorted = numpy.append(self.points, numpy.float32("nan"))
         else:
-            points = None
-            for split in splits:
-                words = numpy.full(len(table), _without(split.upper))
-                words[list(split.categories)] = _without(split.lower)
-                table[:, split.tree] &= words
-        table[-1] = _ALL
-        for split in splits:
-            table[-1, split.tree] &= _without(split.upper if split.missing_left else split.lower)
-        return cls(table.view(numpy.int64), points)
+            self.lines = max(max(split.categories, default=0) for split in splits) + 3
 
     def places(self, values: numpy.ndarray) -> numpy.ndarray:
         """The line of each value, (rows,)."""
-        if self._points is not None:
-            return numpy.searchsorted(self._points, values, side="right")
-        missing = len(self.table) - 1
+        if self.points is not None:
+            return numpy.searchsorted(self._sorted, values, side="right")
+        missing = self.lines - 1
         return numpy.nan_to_num(numpy.minimum(values, missing - 1), nan=missing).astype(numpy.intp)
 
     def probes(self, random: numpy.random.Generator, count: int) -> numpy.ndarray:
         """Values that meet every kind of line: points and categories themselves, what is beside them, missing."""
-        if self._points is None:
-            values = numpy.arange(len(self.table) - 1, dtype=numpy.float32)
+        if self.points is None:
+            values = numpy.arange(self.lines - 1, dtype=numpy.float32)
         else:
-            values = numpy.concatenate([self._points[:-1], numpy.nextafter(self._points[:-1], numpy.float32("-inf"))])
+            values = numpy.concatenate([self.points, numpy.nextafter(self.points, numpy.float32("-inf"))])
         return random.choice(numpy.append(values, numpy.float32("nan")), count)
 
 
-def _places(splits: Sequence[Split]) -> int:
-    """Lines of a column's table."""
-    if splits[0].categories is None:
-        return len({numpy.float32(split.point) for split in splits}) + 2
-    return max(max(split.categories, default=0) for split in splits) + 3
+@dataclass(frozen=True)
+class Table:
+    """What the values of some columns leave of each tree's leaves: (lines, trees) int64. The last column's lines follow
+    one another.
+    """
+
+    columns: tuple[Column, ...]
+    lines: numpy.ndarray
+
+    @classmethod
+    def of(cls, column: Column, trees: int) -> Table:
+        lines = numpy.full((column.lines, trees), _ALL, dtype=numpy.uint64)
+        if column.points is not None:
+            # Exact: both are the same float32.
+            places = numpy.searchsorted(column.points, [numpy.float32(split.point) for split in column.splits])
+            for split, place in zip(column.splits, places.tolist(), strict=True):
+                lines[: place + 1, split.tree] &= _without(split.upper)
+                lines[place + 1 :, split.tree] &= _without(split.lower)
+        else:
+            for split in column.splits:
+                words = numpy.full(column.lines, _without(split.upper))
+                words[list(split.categories)] = _without(split.lower)
+                lines[:, split.tree] &= words
+        lines[-1] = _ALL
+        for split in column.splits:
+            lines[-1, split.tree] &= _without(split.upper if split.missing_left else split.lower)
+        return cls((column,), lines.view(numpy.int64))
+
+    def joined(self, other: Table) -> Table:
+        """One table for the columns of both."""
+        lines = self.lines[:, None] & other.lines[None]
+        return Table(self.columns + other.columns, lines.reshape(-1, lines.shape[2]))
+
+    def places(self, matrix: numpy.ndarray) -> numpy.ndarray:
+        """The line of each row, (rows,)."""
+        place = self.columns[0].places(matrix[:, self.columns[0].number])
+        for column in self.columns[1:]:
+            place = place * column.lines + column.places(matrix[:, column.number])
+        return place
+
+
+def _shared(tables: Sequence[Table]) -> list[Table]:
+    """Joins the two smallest tables as long as they stay small."""
+    tables = sorted(tables, key=lambda table: len(table.lines))
+    while len(tables) > 1 and len(tables[0].lines) * len(tables[1].lines) <= SHARED_LINES:
+        tables = sorted([tables[0].joined(tables[1]), *tables[2:]], key=lambda table: len(table.lines))
+    return tables
 
 
 def _intercept(base_score: str, outputs: int, link: Callable) -> numpy.ndarray:

@@ -8,6 +8,7 @@ from common.container import JobError
 from common.dataset import read_dataset
 from common.project import parse_project
 from common.values import parse_timestamp
+from conftest import column
 
 import pytest
 from samples import FORMATS, as_csv, project_settings, random_rows
@@ -87,6 +88,20 @@ def test_bad_json_lines_are_named(tmp_path, capsys):
     assert table["id"].to_pylist() == [row["id"] for number, row in enumerate(rows) if number not in (3, 5, 7)]
     for place in ("row 4: no JSON object", "row 6: no JSON object", "row 8: column 'distance': wrong type"):
         assert place in output
+
+
+def test_a_line_that_is_null_is_a_bad_row(tmp_path, capsys):
+    """Arrow takes it for a row without values, and, where all lines are so, ends the process with a segmentation fault."""
+    columns = {"x": column("number", nullable=True), "y": column("number", "label", nullable=True)}
+    settings = project_settings(format="jsonl", bad=0.5)
+    settings["data"]["columns"] = columns
+    project = parse_project(settings)
+    lines = b'{"x": 1, "y": 2}\n null \n{"x": null, "y": 3}\nnull'
+    table = read_dataset(write(tmp_path / "some", lines), project)
+    assert table["y"].to_pylist() == [2, 3]
+    assert "row 2: no JSON object; object" in capsys.readouterr().out
+    with pytest.raises(JobError, match="got 2 bad of 2 rows"):
+        read_dataset(write(tmp_path / "all", b"null\nnull\n"), project)
 
 
 def test_no_value_of_a_row_reaches_the_log(tmp_path, capsys):
