@@ -35,12 +35,12 @@ export async function makeCodeArchive(root: string, project: ProjectSettingsWith
  * not another training run.
  */
 function projectFile({ name, problem, data, training, gate }: ProjectSettingsWithoutCode) {
-  const { holdOut, seed, algorithm, window } = training;
+  const { holdOut, holdOutBy, seed, algorithm, window } = training;
   return {
     name,
     problem,
     data,
-    training: { holdOut, seed, algorithm, window },
+    training: { holdOut, holdOutBy, seed, algorithm, window },
     gate: { metric: gate.metric, slices: gate.slices },
   } satisfies DeepPartial<ProjectSettings>;
 }

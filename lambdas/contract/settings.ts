@@ -71,6 +71,8 @@ export const trainingSettings = z.object({
   window: z.optional(z.object({ versions: z.int().check(z.minimum(1)) })),
   /** Share of rows, chosen by a hash of the row, that no training run sees and every evaluation uses. */
   holdOut: z.number().check(z.gt(0), z.lt(0.9)),
+  /** row: the hash of each row; day: the hash of its day, so that no held-out row has a day in common with a training row. */
+  holdOutBy: z.enum(['row', 'day']),
   algorithm: algorithmSettings,
   /** Tried in order when SageMaker has no capacity. */
   instances: z.array(z.string()).check(z.minLength(1)),

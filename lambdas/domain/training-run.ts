@@ -16,6 +16,8 @@ export function runIdentity(settings: ProjectSettings, manifestId: string): stri
     manifestId,
     window: training.window ?? null,
     holdOut: training.holdOut,
+    // Absent by row, as in the runs before there was a choice.
+    ...(training.holdOutBy === 'day' && { holdOutBy: training.holdOutBy }),
     seed: training.seed,
     code: code.sha256,
     algorithm: training.algorithm.name,

@@ -96,6 +96,11 @@ function checkTraining({ training, data, monitoring }: ProjectSettingsWithoutCod
       path: 'training.maximumWait',
       message: `got ${training.maximumWaitSeconds} s, expected at least maximumRuntime, which is ${training.maximumRuntimeSeconds} s`,
     });
+  if (training.holdOutBy === 'day' && named(data.columns, 'time').length === 0)
+    findings.push({
+      path: 'training.holdOutBy',
+      message: "got 'day' without a time column, expected one: time.timestamp(), or 'row'",
+    });
   if (training.window && data.mode === 'snapshot')
     findings.push({
       path: 'training.window',

@@ -64,6 +64,7 @@ const projectSchema = z.strictObject({
       triggers: z.array(trigger).readonly().default([onUpload(), onDrift(), onDemand()]),
       window: training.window,
       holdOut: z._default(training.holdOut, 0.2),
+      holdOutBy: z._default(training.holdOutBy, 'row'),
       algorithm: z._default(algorithmSettings, () => algorithmSettings.parse(xgboost())),
       instances: z.array(instanceType()).min(1).readonly().default(['ml.g5.xlarge', 'ml.g4dn.xlarge', 'ml.m5.xlarge']),
       volumeGiB: z._default(training.volumeGiB, 30),

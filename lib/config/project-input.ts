@@ -66,6 +66,12 @@ export interface ProjectInput<ColumnName extends string = string> {
      */
     readonly holdOut?: number;
     /**
+     * day: whole days are held out, so that a model is judged on days it has seen nothing of; needs a time column and some weeks
+     * of data. row: rows are held out one by one; where rows of a day resemble each other, models look better than they are.
+     * @default 'row'
+     */
+    readonly holdOutBy?: 'row' | 'day';
+    /**
      * `xgboost({...})` or `tabular({...})`, with hyperparameters.
      * @default xgboost()
      */

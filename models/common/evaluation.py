@@ -22,7 +22,7 @@ from .foreign_model import ForeignModel
 from .metrics import bootstrap, point_metrics, weighted_metrics
 from .project import Project
 from .report import write_report
-from .split import held_out
+from .split import days_of, held_out
 
 EXPLAINED_ROWS = 500
 MAXIMUM_SLICES = 100
@@ -84,13 +84,15 @@ def evaluate(
     if rows.num_rows == 0:
         raise JobError(
             f"got no held-out row with a label among {table.num_rows} rows, expected some; raise training.holdOut or upload more"
+            + (" days" if project.hold_out_by_day else "")
         )
     models = [model for model in (candidate, champion) if model is not None]
     classes = _all_classes(rows, project, models)
     labels = _labels(rows, project, classes)
     scored = [_score(model, rows, classes) for model in models]
     measures = [weighted_metrics(project.objective, labels, model.predictions) for model in scored]
-    estimates, difference = bootstrap(measures, rows.num_rows, project.seed)
+    days = _days(rows, project)
+    estimates, difference = bootstrap(measures, rows.num_rows, project.seed, days)
     if project.gate_metric not in estimates[0]:
         raise JobError(
             f"metric '{project.gate_metric}' is undefined on {rows.num_rows} held-out rows, expected rows of every class; upload more"
@@ -103,6 +105,7 @@ def evaluate(
     evaluation = {
         "schemaVersion": 1,
         "objective": project.objective,
+        "intervalsOver": "rows" if days is None else "days",
         "rows": rows.num_rows,
         "trainingRows": training.num_rows,
         "candidate": documents[0],
@@ -112,6 +115,17 @@ def evaluate(
         "featureImportance": _importance(candidate, scored[0].rows),
     }
     return evaluation, baseline(training, project, _prediction_bins(project, scored[0], classes))
+
+
+def _days(rows: pyarrow.Table, project: Project) -> numpy.ndarray | None:
+    """The day of each row as a number from 0, shape (rows,), for a bootstrap over days; None where rows are held out one by
+    one, or there is one day only.
+    """
+    if not project.hold_out_by_day:
+        return None
+    days, numbers = numpy.unique(days_of(rows, project), return_inverse=True)
+    log(f"held out {len(days)} days")
+    return numbers if len(days) > 1 else None
 
 
 def _unpack(container: Container, name: str, target: Path) -> Path | None:

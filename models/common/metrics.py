@@ -35,22 +35,25 @@ def point_metrics(objective: str, labels: numpy.ndarray, predictions: numpy.ndar
 
 
 def bootstrap(
-    models: list[WeightedMetrics], rows: int, seed: int
+    models: list[WeightedMetrics], rows: int, seed: int, groups: numpy.ndarray | None = None
 ) -> tuple[list[dict[str, dict[str, float]]], dict[str, dict[str, float]] | None]:
     """`{metric: {value, low, high}}` for each model, and for the first minus the second (None for one model).
 
     95 % percentile intervals over rows drawn with replacement; both models see the same draws, which makes the
     difference a paired one (Efron, Tibshirani: An Introduction to the Bootstrap, 1993, chapters 13 and 16).
+    `groups`, (rows,) numbers from 0 without gaps: whole groups are drawn, since rows of a group err together and their
+    intervals would be too narrow (Davison, Hinkley: Bootstrap Methods and their Application, 1997, section 3.8).
     Metrics that are undefined on these rows are left out.
     """
     generator = numpy.random.default_rng(seed)
+    units = rows if groups is None else int(groups.max()) + 1
     replicates = int(numpy.clip(_BOOTSTRAP_CELLS // rows, _MINIMUM_REPLICATES, _MAXIMUM_REPLICATES))
     points = [model(numpy.ones(rows)) for model in models]
     names = [[name for name, value in point.items() if numpy.isfinite(value)] for point in points]
     draws = numpy.empty((replicates, len(models), max(len(point) for point in points)))
     for replicate in range(replicates):
-        drawn = numpy.bincount(generator.integers(0, rows, rows, dtype=numpy.int32), minlength=rows)
-        weights = drawn.astype(numpy.float64)
+        drawn = numpy.bincount(generator.integers(0, units, units, dtype=numpy.int32), minlength=units)
+        weights = (drawn if groups is None else drawn[groups]).astype(numpy.float64)
         for position, model in enumerate(models):
             draws[replicate, position] = list(model(weights).values())
     order = list(points[0])

@@ -43,6 +43,7 @@ class Project:
     columns: dict[str, Column]
     maximum_bad_row_share: float
     hold_out: float
+    hold_out_by_day: bool
     seed: int
     gate_metric: str
     slices: tuple[Slice, ...]
@@ -85,19 +86,28 @@ def load_project(folder: Path) -> Project:
 
 
 def parse_project(settings: dict) -> Project:
-    """A Project from the JSON of one `ProjectSettings` (lambdas/contract/settings.ts)."""
+    """A Project from the JSON of one `ProjectSettings` (lambdas/contract/settings.ts).
+
+    Raises JobError for a hold-out by day without a time column.
+    """
     training, gate, data = settings["training"], settings["gate"], settings["data"]
-    return Project(
+    project = Project(
         name=settings["name"],
         objective=settings["problem"]["objective"],
         format=data["format"],
         columns={name: _column(name, column) for name, column in data["columns"].items()},
         maximum_bad_row_share=data["quality"]["maximumBadRowShare"],
         hold_out=training["holdOut"],
+        hold_out_by_day=training.get("holdOutBy") == "day",
         seed=training["seed"],
         gate_metric=gate["metric"],
         slices=tuple(Slice(slice_["column"], slice_["minimumRows"]) for slice_ in gate["slices"]),
     )
+    if project.hold_out_by_day and project.time is None:
+        raise JobError(
+            "got training.holdOutBy 'day' without a time column, expected one: make it with time.timestamp()"
+        )
+    return project
 
 
 def _column(name: str, settings: dict) -> Column:

@@ -37,7 +37,7 @@ def write_report(project: str, evaluation: dict, bins: dict) -> str:
             f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head><body>',
             f"<h1>{escape(project)}: candidate {against}</h1>",
             f"<p>{evaluation['rows']:,} held-out rows, seen by no training run; {evaluation['trainingRows']:,} rows to train on; "
-            f"{evaluation['objective']}. Intervals are 95 %, by bootstrap over rows.</p>",
+            f"{evaluation['objective']}. Intervals are 95 %, by bootstrap over {evaluation['intervalsOver']}.</p>",
             "<h2>Metrics</h2>",
             _metrics_table(evaluation),
             f'<div class="pictures">{"".join(pictures)}</div>',

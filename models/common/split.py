@@ -1,7 +1,7 @@
 """The split: whether a row is held out depends on the row alone, not on its place, its file or the dataset version.
 
 A row that one model was judged on is therefore never training data of a later model, and a champion and its
-challenger are judged on the same rows.
+challenger are judged on the same rows. By day, a row's day decides: rows of a day tell of each other.
 """
 
 from __future__ import annotations
@@ -15,18 +15,33 @@ BUCKETS = 10_000
 _HOLD_OUT_SALT, _VALIDATION_SALT = 0x5EED_0001, 0x5EED_0002
 _MISSING = numpy.uint64(0x9E37_79B9_7F4A_7C15)
 _BASE = 0x0100_0000_01B3
+NO_DAY = -(1 << 62)
+_MICROSECONDS_OF_A_DAY = 86_400_000_000
 
 
 def held_out(table: pyarrow.Table, project: Project) -> numpy.ndarray:
     """True for the rows that no training run may see: hash of the id columns (of all used columns when the project has
-    no id) modulo 10,000 below `holdOut` × 10,000. Shape (rows,), bool.
+    no id) modulo 10,000 below `holdOut` × 10,000; by day the hash of the day, where the row has a time. Shape (rows,), bool.
     """
-    return _share(row_hashes(table, project), project.hold_out, _HOLD_OUT_SALT)
+    drawn = _share(row_hashes(table, project), project.hold_out, _HOLD_OUT_SALT)
+    if not project.hold_out_by_day:
+        return drawn
+    days = days_of(table, project)
+    return numpy.where(days == NO_DAY, drawn, _share(_mix(days.view(numpy.uint64)), project.hold_out, _HOLD_OUT_SALT))
 
 
 def drawn_by_row(table: pyarrow.Table, project: Project, share: float) -> numpy.ndarray:
     """True for a share of the rows, drawn independently of `held_out`. Shape (rows,), bool."""
     return _share(row_hashes(table, project), share, _VALIDATION_SALT)
+
+
+def days_of(table: pyarrow.Table, project: Project) -> numpy.ndarray | None:
+    """Days since 1970 in UTC of the time column, NO_DAY for rows without a time, shape (rows,), int64; None without such a column."""
+    if project.time is None:
+        return None
+    times = table[project.time.name]
+    days = times.fill_null(0).to_numpy() // _MICROSECONDS_OF_A_DAY
+    return numpy.where(times.is_null().to_numpy(), NO_DAY, days)
 
 
 def hashes_of_numbers(values: numpy.ndarray) -> numpy.ndarray:

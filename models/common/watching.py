@@ -17,14 +17,12 @@ import pyarrow
 
 from .container import log
 from .project import Project
-from .split import drawn_by_row, hashes_of_numbers
+from .split import days_of, drawn_by_row, hashes_of_numbers
 
 # With fewer days, those that are drawn say too little about the others.
 MINIMUM_DAYS = 10
 # Days are no equal parts of the rows: those that are drawn may be so many times the wanted share.
 MAXIMUM_EXCESS = 2
-_DAY = 86_400_000_000
-_NO_TIME = -1
 
 
 class Watching:
@@ -46,12 +44,14 @@ class Watching:
         """True for the rows to watch, shape (rows,), bool."""
         if self._days is None:
             return drawn_by_row(rows, self._project, self._share)
-        return numpy.isin(_days_of(rows, self._project), self._days)
+        return numpy.isin(days_of(rows, self._project), self._days)
 
 
 def count_days(rows: pyarrow.Table, project: Project) -> Counter[int]:
-    """Rows of each day in UTC; empty without a time column. Counts of parts can be added."""
-    days = _days_of(rows, project)
+    """Rows of each day in UTC (rows without a time are a day of their own); empty without a time column. Counts of parts can
+    be added.
+    """
+    days = days_of(rows, project)
     if days is None:
         return Counter()
     found, counts = numpy.unique(days, return_counts=True)
@@ -70,12 +70,3 @@ def _draw_days(share: float, rows_by_day: Counter[int]) -> numpy.ndarray | None:
         return None
     log(f"watching {count} of {len(days)} days")
     return days[:count]
-
-
-def _days_of(rows: pyarrow.Table, project: Project) -> numpy.ndarray | None:
-    """Days since 1970, shape (rows,); rows without a time are a day of their own."""
-    time = project.time
-    if time is None:
-        return None
-    microseconds = rows[time.name].fill_null(_NO_TIME * _DAY).to_numpy()
-    return microseconds // _DAY

@@ -56,6 +56,8 @@ export const flights = defineProject({
     /** A month of flights is worth a training run, a week is not. */
     triggers: [onUpload({ minimumNewRows: 20_000 }), onDrift(), onDemand()],
     window: { versions: 6 },
+    /** Flights of a day share its weather: a model that has seen half of a day knows too much of the other half. */
+    holdOutBy: 'day',
     algorithm: xgboost({ num_round: 200, max_depth: 6, eta: 0.1, early_stopping_rounds: 20 }),
     cooldown: minutes(0),
     maximumRuntime: hours(1),

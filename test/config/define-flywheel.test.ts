@@ -88,6 +88,11 @@ describe('mistakes', () => {
       "projects/loans: data.columns.temp.min: got 'x', expected a number",
     ],
     [
+      'days held out without a time',
+      { ...minimal, training: { holdOutBy: 'day' } },
+      "projects/loans: training.holdOutBy: got 'day' without a time column, expected one: time.timestamp(), or 'row'",
+    ],
+    [
       'a range upside down',
       columns({ temp: feature.number({ min: 5, max: 1 }) }),
       'projects/loans: data.columns.temp.min: got 5, expected at most max, which is 1',

@@ -29,6 +29,7 @@ describe('runIdentity', () => {
     ['seed', training({ seed: 8 }), 'manifest'],
     ['window', training({ window: { versions: 3 } }), 'manifest'],
     ['held-out share', training({ holdOut: 0.3 }), 'manifest'],
+    ['held-out days', training({ holdOutBy: 'day' }), 'manifest'],
     ['instance family', training({ instances: ['ml.p5.48xlarge'] }), 'manifest'],
     [
       'serving image',

@@ -54,7 +54,7 @@ describe('a code archive', () => {
     expect(JSON.parse(files.get('project.json') ?? '')).toMatchObject({
       name: 'loans',
       problem: { objective: 'binary' },
-      training: { holdOut: 0.2 },
+      training: { holdOut: 0.2, holdOutBy: 'row' },
     });
   });
 

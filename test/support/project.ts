@@ -21,6 +21,7 @@ export function projectSettings(change: Partial<ProjectSettings> = {}): ProjectS
     training: {
       triggers: [{ on: 'upload', minimumNewRows: 100 }, { on: 'drift' }, { on: 'demand' }],
       holdOut: 0.2,
+      holdOutBy: 'row',
       algorithm: { name: 'xgboost', image: 'sagemaker-xgboost:3.2-0', hyperparameters: { max_depth: '6' } },
       instances: ['ml.g5.xlarge', 'ml.g4dn.xlarge'],
       volumeGiB: 30,

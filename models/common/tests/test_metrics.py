@@ -103,3 +103,30 @@ def test_the_difference_is_paired():
     assert width < (estimates[0]["logLoss"]["high"] - estimates[0]["logLoss"]["low"]) / 3
     same = bootstrap([models[0], models[0]], 2000, 1)[1]
     assert all(entry == {"value": 0, "low": 0, "high": 0} for entry in same.values())
+
+
+def test_intervals_over_groups_are_as_wide_as_the_groups_differ():
+    """40 groups of 50 rows that err alike are 40 observations, not 2,000."""
+    generator = numpy.random.default_rng(8)
+    groups = numpy.repeat(numpy.arange(40), 50)
+    errors = generator.normal(size=40)[groups] + generator.normal(scale=0.1, size=2000)
+    model = weighted_metrics("regression", numpy.zeros(2000), errors)
+    widths = []
+    for over in (None, groups):
+        interval = bootstrap([model], 2000, 5, over)[0][0]["mae"]
+        widths.append(interval["high"] - interval["low"])
+    assert widths[1] / widths[0] == pytest.approx(numpy.sqrt(50), rel=0.35)
+
+
+def test_draws_over_groups_take_groups_whole():
+    seen = []
+    groups = numpy.array([0, 1, 1, 2, 2, 2])
+
+    def model(weights):
+        seen.append(weights)
+        return {"mae": float(weights.sum())}
+
+    bootstrap([model], 6, 1, groups)
+    for weights in seen:
+        assert all(len(set(weights[groups == group])) == 1 for group in range(3))
+    assert len({tuple(weights) for weights in seen}) > 3

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from common.container import JobError
 from common.dataset import read_dataset
 from common.project import parse_project
 from common.split import drawn_by_row, held_out
+from common.watching import Watching
 from conftest import column
 
 import numpy
@@ -57,6 +59,52 @@ def test_shares_are_right_and_the_two_splits_are_independent(tmp_path, kind):
     assert neighbours == pytest.approx(0.04, abs=0.006)
 
 
+DAY = 86_400_000_000
+
+
+def project_with_days(share=0.2):
+    columns = {"id": column("integer", "id"), "at": column("timestamp", "time", nullable=True)}
+    settings = project_settings(hold_out=share)
+    settings["data"]["columns"] = columns | {"x": column("number"), "y": column("number", "label")}
+    settings["training"]["holdOutBy"] = "day"
+    return parse_project(settings)
+
+
+def rows_of_days(days):
+    import pyarrow
+
+    moments = [None if day is None else day * DAY + place * 1_000_000 for place, day in enumerate(days)]
+    ones = [1.0] * len(days)
+    return pyarrow.table({"id": range(len(days)), "at": pyarrow.array(moments, pyarrow.int64()), "x": ones, "y": ones})
+
+
+def test_by_day_a_day_is_held_out_whole_in_every_version():
+    project = project_with_days()
+    days = [day for day in range(-400, 600) for _ in range(3)]
+    hidden = held_out(rows_of_days(days), project)
+    out = {day for day, mark in zip(days, hidden.tolist(), strict=True) if mark}
+    assert not out & {day for day, mark in zip(days, hidden.tolist(), strict=True) if not mark}
+    assert len(out) / 1000 == pytest.approx(0.2, abs=0.05)  # four standard deviations
+    some = days[1500:][::-1]
+    again = held_out(rows_of_days(some), project)
+    assert {day for day, mark in zip(some, again.tolist(), strict=True) if mark} == {day for day in out if day >= 100}
+    watched = Watching.of(rows_of_days(days), project, 0.1).among(rows_of_days(days))
+    assert watched[hidden].mean() == pytest.approx(0.1, abs=0.08)
+
+
+def test_by_day_rows_without_a_time_are_held_out_one_by_one():
+    hidden = held_out(rows_of_days([None] * 2000), project_with_days())
+    assert hidden.mean() == pytest.approx(0.2, abs=0.04)
+
+
+def test_by_day_without_a_time_column_is_refused():
+    settings = project_settings()
+    settings["training"]["holdOutBy"] = "day"
+    settings["data"]["columns"] = {"x": column("number"), "y": column("number", "label")}
+    with pytest.raises(JobError, match="holdOutBy 'day' without a time column"):
+        parse_project(settings)
+
+
 def test_the_split_is_fixed_for_good():
     """A changed hash would let new models train on rows that old ones were judged on."""
     import pyarrow
@@ -72,3 +120,5 @@ def test_the_split_is_fixed_for_good():
         {"a": ["", "x", "été", None] * 4, "b": [float(number) for number in range(16)], "y": [0.0] * 16}
     )
     assert "".join("1" if hidden else "0" for hidden in held_out(table, project)) == "0000000110111000"
+    by_day = held_out(rows_of_days(range(16000, 16040)), project_with_days(0.3))
+    assert "".join("1" if hidden else "0" for hidden in by_day) == "1100100101000110000101000101000100000000"

@@ -124,6 +124,39 @@ def test_a_failure_says_what_to_change(make_job, hyperparameters, changes, reaso
 ROW = {"x": 0.5, "y": -0.25, "colour": "green", "flag": True}
 
 
+def with_days(content: bytes, days: int) -> bytes:
+    """The rows dealt to days, one after the other."""
+    header, *rows = content.decode().splitlines()
+    dated = [f"{row},2013-{place % days // 28 + 1:02d}-{place % days % 28 + 1:02d}" for place, row in enumerate(rows)]
+    return "\n".join([f"{header},at", *dated]).encode() + b"\n"
+
+
+@pytest.mark.parametrize("memory", ["false", "true"])
+def test_days_are_watched_and_held_out_whole(make_job, memory):
+    project = project_of("binary")
+    project["data"]["columns"] = project["data"]["columns"] | {"at": column("timestamp", "time")}
+    project["training"]["holdOutBy"] = "day"
+    content = with_days(generated("binary"), 50)
+    job = make_job("days")
+    job.add_code("xgboost", project)
+    job.add_file("input/data/dataset", "0" * 64, content)
+    code, output = job.run("train.py", {**OPTIONS, "external_memory": memory})
+    assert code == 0, output
+    held = re.search(r"watching (\d+) of (\d+) days", output)
+    hidden_days = 50 - int(held[2])
+    assert 3 <= hidden_days <= 20
+    assert int(held[1]) >= 3
+    job.add_file("processing/input/dataset", "0" * 64, content)
+    job.archive_model(job.root / "processing/input/candidate/model.tar.gz")
+    code, output = job.run("evaluate.py")
+    assert code == 0, output
+    assert f"held out {hidden_days} days" in output
+    evaluation = json.loads((job.root / "processing/output/evaluation.json").read_text())
+    assert evaluation["rows"] == hidden_days * 30
+    assert evaluation["intervalsOver"] == "days"
+    assert "by bootstrap over days" in (job.root / "processing/output/report.html").read_text()
+
+
 def test_serving(make_job, serve):
     job, _ = train_one(make_job, "binary")
     shutil.rmtree(job.root / "code")  # the archive alone must be enough
