@@ -96,7 +96,8 @@ class Trial:
             part = task.rows.iloc[rows].replace({True: "true", False: "false"})
             part.to_csv(folder / ("0" * 64), index=False)
         tables = [read_dataset(root / "input/data" / name, self.project) for name in ("dataset", "test")]
-        self.encoder = Encoder.fit(tables[0], self.project)
+        self.table = tables[0]
+        self.encoder = Encoder.fit(self.table, self.project)
         self.training, self.test = (self.encoder.encode(table) for table in tables)
         self.labels, self.answers = (self.encoder.labels(table) for table in tables)
 
