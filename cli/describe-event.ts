@@ -69,9 +69,13 @@ const sentences: readonly Sentence[] = [
     'bad',
   ),
   say(events.DriftMeasurementDemanded, (d) => `by ${d.requestedBy}`),
-  say(events.DriftMeasured, (d) => `${d.decision} in ${count(d.rows)} rows: ${highest(d.features)}`),
+  say(events.DriftMeasured, (d) =>
+    d.decision === 'too-few-rows'
+      ? `${count(d.rows)} captured rows, too few to judge`
+      : `${d.decision} in ${count(d.rows)} rows: ${highest(d.features)}`,
+  ),
   say(events.DriftDetected, (d) => `${d.project}/${d.model}, ${count(d.rows)} rows: ${highest(d.features)}`, 'bad'),
-  say(events.StepOverdue, (d) => `${d.kind} ${d.name} takes too long`, 'bad'),
+  say(events.StepOverdue, (d) => `${d.kind} ${d.name} has ended, and its event never came: taken up now`, 'bad'),
 ];
 
 /** The events that have a sentence of their own: all, as a test holds. */

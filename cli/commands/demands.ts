@@ -49,7 +49,7 @@ export const driftCommand = environmentCommand('drift', 'measure drift now')
     const at = new Date().toISOString();
     await publisher(session).publish(DriftMeasurementDemanded, { project, at, requestedBy: await caller() });
     const entry = await answerTo(session, project, at, [DriftMeasured.detailType]);
-    const { features } = DriftMeasured.detail.parse(entry.detail);
+    const { decision, features } = DriftMeasured.detail.parse(entry.detail);
     session.output.answer(entry.detail, () =>
       [
         describeEvent(entry).text,
@@ -59,7 +59,8 @@ export const driftCommand = environmentCommand('drift', 'measure drift now')
             .map(({ name: feature, psi, drifted }) => [
               feature,
               psi.toFixed(3).padStart(7),
-              drifted ? paint.red('drifted') : '',
+              // What so few rows say is shown, not judged.
+              drifted && decision !== 'too-few-rows' ? paint.red('drifted') : '',
             ]),
           '  ',
         ),

@@ -41,6 +41,13 @@ test('every domain event has a sentence', () => {
     mood: 'good',
   });
   expect(describeEvent({ type: ModelRejected.detailType, detail })).toMatchObject({ mood: 'bad' });
+  const measured = { project: 'flights', at, model: 2, rows: 12, features: [{ name: 'temp', psi: 3, drifted: true }] };
+  const of = (decision: string) => describeEvent({ type: 'DriftMeasured', detail: { ...measured, decision } }).text;
+  expect(of('too-few-rows')).toBe('12 captured rows, too few to judge');
+  expect(of('pending')).toBe('pending in 12 rows: PSI 3.00 temp');
+  expect(
+    describeEvent({ type: 'StepOverdue', detail: { project: 'flights', at, kind: 'training', name: 'job-1' } }).text,
+  ).toBe('training job-1 has ended, and its event never came: taken up now');
   expect(describeEvent({ type: 'Unheard', detail: { a: 1 } })).toEqual({ text: '{"a":1}', mood: 'neutral' });
   expect(describedEvents.toSorted()).toEqual(Object.keys(domainEvents).toSorted());
 });
