@@ -1,8 +1,9 @@
 """The container process under load: one client, one connection, JSON requests of 1 and of 1,000 rows.
 
-    python models/bench/inference.py [--root JOB] [--rounds 200] [--seconds 5] [--keep DIR]
+    python models/bench/inference.py [--root JOB] [--algorithm xgboost] [--rounds 200] [--seconds 5] [--keep DIR]
 
-Trains XGBoost on generated rows first, unless `--root` names a job root whose `model/` is trained. The last line is
+Trains a model on generated rows first, unless `--root` names a job root whose `model/` is trained; the network needs an
+environment with PyTorch for that. The last line is
 JSON: `{readySeconds, requests: {"1": {...}, "1000": {...}}}`; with `--keep`, the model folder and the bodies
 of the requests stay in DIR, so that another server can be measured with the same ones.
 """
@@ -33,12 +34,13 @@ CATEGORIES = {"carrier": 16, "origin": 3, "dest": 105}
 def main() -> None:
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--root", type=Path, help="job root with a trained model of the generated columns")
-    arguments.add_argument("--rounds", type=int, default=200, help="trees of the booster")
+    arguments.add_argument("--algorithm", choices=["xgboost", "tabular"], default="xgboost")
+    arguments.add_argument("--rounds", default="200", help="trees of the booster")
     arguments.add_argument("--seconds", type=float, default=5, help="for each size of request")
     arguments.add_argument("--keep", type=Path, help="folder for the model and the request bodies")
     chosen = arguments.parse_args()
     with tempfile.TemporaryDirectory(prefix="inference-bench-") as folder:
-        root = chosen.root or _train(Path(folder), chosen.rounds)
+        root = chosen.root or _train(Path(folder), chosen.algorithm, chosen.rounds)
         bodies = {rows: json.dumps({"instances": _instances(rows)}).encode() for rows in ROWS}
         if chosen.keep:
             shutil.copytree(root / "model", chosen.keep / "model", dirs_exist_ok=True)
@@ -112,11 +114,11 @@ def _instances(rows: int) -> list[dict]:
     ]
 
 
-def _train(root: Path, rounds: int) -> Path:
-    """A job root with a model of depth 6: no early stopping, so that every run measures the same size."""
+def _train(root: Path, algorithm: str, rounds: str) -> Path:
+    """A job root with a model of the algorithm's default size: no early stopping, so that every run measures the same."""
     code = root / "code"
     ignored = shutil.ignore_patterns("tests", "__pycache__")
-    shutil.copytree(MODELS / "xgboost", code, ignore=ignored)
+    shutil.copytree(MODELS / algorithm, code, ignore=ignored)
     shutil.copytree(MODELS / "common", code / "common", ignore=ignored)
     column = {"role": "feature", "nullable": False, "pii": False}
     columns = {name: {**column, "type": "number"} for name in NUMBERS}
@@ -138,8 +140,10 @@ def _train(root: Path, rounds: int) -> Path:
         margin = row[NUMBERS[0]] * row[NUMBERS[1]] + numpy.sin(3 * row[NUMBERS[2]]) + len(row["dest"]) / 2 - 2
         lines.append(json.dumps({**row, "late": bool(margin + random.normal() > 0)}))
     (channel / ("0" * 64)).write_text("\n".join(lines))
+    # One epoch of the network: how good it is does not change how long it takes.
+    size = ["--num_round", rounds, "--validation_share", "0"] if algorithm == "xgboost" else ["--epochs", "1"]
     subprocess.run(
-        [sys.executable, str(code / "train.py"), "--num_round", str(rounds), "--validation_share", "0"],
+        [sys.executable, str(code / "train.py"), *size],
         env={**os.environ, "SAGEMAKER_BASE_DIR": str(root)},
         check=True,
         stdout=subprocess.DEVNULL,
