@@ -31,7 +31,8 @@ export default defineConfig({
           include: onCloud,
           globalSetup: 'test/support/cloud-setup.ts',
           retry,
-          testTimeout: 60_000,
+          // Events by the hundred: most of a minute on two slow processors.
+          testTimeout: 180_000,
           hookTimeout: 120_000,
         },
       },

@@ -168,7 +168,7 @@ export async function loopDriver(settingsOf: (environment: string) => ProjectSet
     async runUntil(detailType, first, deliver) {
       const seen: ReceivedEvent[] = [];
       let batch: readonly ReceivedEvent[] = first;
-      const deadline = performance.now() + 60_000;
+      const deadline = performance.now() + 150_000;
       for (let quiet = 0; quiet < QUIET_LOOKS; ) {
         if (batch.length > 0) {
           quiet = 0;
