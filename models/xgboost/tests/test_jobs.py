@@ -124,6 +124,21 @@ def test_a_failure_says_what_to_change(make_job, hyperparameters, changes, reaso
 ROW = {"x": 0.5, "y": -0.25, "colour": "green", "flag": True}
 
 
+def test_rows_too_few_to_watch_are_trained_on_from_disk_too(make_job):
+    models = []
+    for memory in ("false", "true"):
+        job = make_job(f"few-{memory}")
+        job.add_code("xgboost", project_of("binary"))
+        job.add_file("input/data/dataset", "0" * 64, generated("binary", rows=300))
+        code, output = job.run("train.py", {"num_round": "3", "external_memory": memory})
+        assert code == 0, output
+        assert "watching 0" in output
+        models.append(xgboost.Booster(model_file=job.root / "model/xgboost-model").get_dump(with_stats=True))
+    # The statistics of the first tree's root count all training rows.
+    cover = [re.search(r"cover=([0-9.]+)", dump[0])[1] for dump in models]
+    assert cover[0] == cover[1]
+
+
 def with_days(content: bytes, days: int) -> bytes:
     """The rows dealt to days, one after the other."""
     header, *rows = content.decode().splitlines()
