@@ -132,7 +132,9 @@ describe('an event of SageMaker that is lost', () => {
     await find();
     await steady.event('ModelDeployed', { model: 5, replaces: 4 }, LOOP_MS);
     expect(await serving(flywheel, 'steady')).toBe('steady/5');
-    expect(await flywheel.flywheel('status', 'steady')).toContain(`training ${jobName} has ended, and its event never came`);
+    expect(await flywheel.flywheel('status', 'steady')).toContain(
+      `training ${jobName} has ended, and its event never came`,
+    );
     await rings(flywheel, 'events-recovered', 'steady');
   });
 });
