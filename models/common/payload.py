@@ -10,7 +10,7 @@ import csv
 import io
 import json
 from array import array
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from itertools import chain
 
 import numpy
@@ -118,17 +118,7 @@ class RequestReader:
 
     def _matrix(self, rows: list[dict]) -> numpy.ndarray:
         columns = self._columns(rows)
-
-        def numbers(feature: Feature) -> numpy.ndarray:
-            values = columns.get(feature.name)
-            if values is None:
-                return _missing(feature, len(rows))
-            found = self._category(feature, values) if feature.kind == "category" else None
-            if feature.kind in NUMERIC_TYPES:
-                found = _numbers(values, feature)
-            return self._by_value(feature, values, from_json) if found is None else found
-
-        return self._encoder.encode_arrays(len(rows), numbers)
+        return self._encoded(columns, len(rows), _numbers, from_json)
 
     def _columns(self, rows: list[dict]) -> dict[str, Sequence[object]]:
         """Values by column name."""
@@ -167,17 +157,25 @@ class RequestReader:
             if len(row) != len(header):
                 raise BadRequest(f"row {number}: {len(row)} fields, expected {len(header)} as in the header")
         columns = dict(zip(header, zip(*rows, strict=True), strict=True))
+        return self._encoded(columns, len(rows), _numbers_of_texts, from_text)
 
-        def numbers(feature: Feature) -> numpy.ndarray:
+    def _encoded(
+        self, columns: dict[str, Sequence[object]], rows: int, numbers: Callable, parse: Callable
+    ) -> numpy.ndarray:
+        """The matrix. `numbers` reads a column of numbers fast, or says None; `parse` reads a value of any type."""
+
+        def array_of(feature: Feature) -> numpy.ndarray:
             values = columns.get(feature.name)
             if values is None:
-                return _missing(feature, len(rows))
-            found = self._category(feature, values) if feature.kind == "category" else None
-            if feature.kind in NUMERIC_TYPES:
-                found = _numbers_of_texts(values, feature)
-            return self._by_value(feature, values, from_text) if found is None else found
+                return _missing(feature, rows)
+            found = None
+            if feature.kind == "category":
+                found = self._category(feature, values)
+            elif feature.kind in NUMERIC_TYPES:
+                found = numbers(values, feature)
+            return self._by_value(feature, values, parse) if found is None else found
 
-        return self._encoder.encode_arrays(len(rows), numbers)
+        return self._encoder.encode_arrays(rows, array_of)
 
     def _category(self, feature: Feature, values: Sequence[object]) -> numpy.ndarray | None:
         """Codes; None when a value is neither a text nor a missing one that the feature allows."""

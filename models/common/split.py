@@ -30,6 +30,12 @@ def held_out(table: pyarrow.Table, project: Project) -> numpy.ndarray:
     return numpy.where(days == NO_DAY, drawn, _share(_mix(days.view(numpy.uint64)), project.hold_out, _HOLD_OUT_SALT))
 
 
+def training_rows(table: pyarrow.Table, project: Project) -> pyarrow.Table:
+    """Rows that are not held out and have a label."""
+    rows = table.filter(pyarrow.array(~held_out(table, project)))
+    return rows.filter(rows[project.label.name].is_valid())
+
+
 def drawn_by_row(table: pyarrow.Table, project: Project, share: float) -> numpy.ndarray:
     """True for a share of the rows, drawn independently of `held_out`. Shape (rows,), bool."""
     return _share(row_hashes(table, project), share, _VALIDATION_SALT)

@@ -19,6 +19,7 @@ from .container import log
 from .project import Project
 from .split import days_of, drawn_by_row, hashes_of_numbers
 
+MINIMUM_ROWS = 50
 # With fewer days, those that are drawn say too little about the others.
 MINIMUM_DAYS = 10
 # Days are no equal parts of the rows: those that are drawn may be so many times the wanted share.
@@ -45,6 +46,13 @@ class Watching:
         if self._days is None:
             return drawn_by_row(rows, self._project, self._share)
         return numpy.isin(days_of(rows, self._project), self._days)
+
+
+def enough_to_watch(watched: int, rows: int) -> bool:
+    """Whether so many of the training rows say when to stop; logs it when they are too few, and all are trained on."""
+    if watched < MINIMUM_ROWS:
+        log(f"{watched} validation rows are too few to stop early: trained on all {rows} rows")
+    return watched >= MINIMUM_ROWS
 
 
 def count_days(rows: pyarrow.Table, project: Project) -> Counter[int]:

@@ -46,7 +46,8 @@ class Flights:
     def trained(self, rows: numpy.ndarray):
         """A function from rows to their AUC, by a model of these rows (both bool)."""
         places = numpy.flatnonzero(rows)
-        watched = Watching.of(self.table.take(places), self.project, 0.1).among(self.table.take(places))
+        table = self.table.take(places)
+        watched = Watching.of(table, self.project, 0.1).among(table)
         data = self._matrix(places[~watched])
         settings = {"objective": "binary:logistic", "eval_metric": ["auc", "logloss"], "eta": 0.1}
         booster = xgboost.train(

@@ -26,11 +26,10 @@ from common.dataset import read_dataset
 from common.encoder import Encoder
 from common.metrics import point_metrics
 from common.project import Project, load_project
-from common.split import held_out
-from common.watching import Watching
+from common.split import training_rows
+from common.watching import Watching, enough_to_watch
 
 import numpy
-import pyarrow
 import torch
 from columns import category_sizes, pack
 from fit import Fit, Process, class_weights
@@ -39,8 +38,6 @@ from model import ENCODER_FILE, MODEL_FILE, TabularModel
 from network import predictions, quantile_bins
 from options import Options, read_options
 from torch import distributed
-
-MINIMUM_VALIDATION_ROWS = 50
 
 
 def train(container: Container) -> None:
@@ -53,14 +50,12 @@ def train(container: Container) -> None:
     project = load_project(code)
     options = read_options(container.hyperparameters(), project)
     table = read_dataset(container.channel("dataset"), project)
-    rows = table.filter(pyarrow.array(~held_out(table, project)))
-    rows = rows.filter(rows[project.label.name].is_valid())
+    rows = training_rows(table, project)
     if rows.num_rows == 0:
         raise JobError("got no labelled row to train on, expected some; upload more rows or lower training.holdOut")
     encoder = Encoder.fit(rows, project)
     watched = Watching.of(rows, project, options.validation_share).among(rows)
-    if watched.sum() < MINIMUM_VALIDATION_ROWS:
-        log(f"{watched.sum()} validation rows are too few to stop early: trained on all {len(watched)} rows")
+    if not enough_to_watch(int(watched.sum()), rows.num_rows):
         watched[:] = False
     log(f"training on {(~watched).sum()} rows, watching {watched.sum()}; {encoder.width} columns")
     labels = encoder.labels(rows)

@@ -17,8 +17,8 @@ from common.container import JobError, cpu_count, log
 from common.dataset import BadRows, read_dataset, read_parts, report_bad_rows
 from common.encoder import Encoder
 from common.project import Project
-from common.split import drawn_by_row, held_out
-from common.watching import Watching, count_days
+from common.split import drawn_by_row, training_rows
+from common.watching import Watching, count_days, enough_to_watch
 
 import numpy
 import pyarrow
@@ -27,7 +27,6 @@ from booster import feature_types
 from options import Options
 from workers import Worker
 
-MINIMUM_VALIDATION_ROWS = 50
 # A CSV field of a few characters becomes a float64 of Arrow's, a float32 of the encoder's, and a bin of XGBoost's.
 MEMORY_PER_FILE_BYTE = 6
 
@@ -64,7 +63,7 @@ def load_data(folder: Path, project: Project, options: Options, worker: Worker, 
         raise JobError("got no labelled row to train on, expected some; upload more rows or lower training.holdOut")
     encoder = encoder or Encoder.fit(rows, project)
     watched = Watching.of(rows, project, options.validation_share).among(rows)
-    enough = _enough(int(watched.sum()), rows.num_rows)
+    enough = enough_to_watch(int(watched.sum()), rows.num_rows)
     if not enough:
         watched[:] = False
     matrix, labels = encoder.encode(rows), known_labels(encoder, rows)
@@ -79,12 +78,6 @@ def load_data(folder: Path, project: Project, options: Options, worker: Worker, 
     return Data(
         encoder, training, _quantile_matrix(matrix[watched & mine], labels[watched & mine], encoder, options, training)
     )
-
-
-def training_rows(table: pyarrow.Table, project: Project) -> pyarrow.Table:
-    """Rows that are not held out and have a label."""
-    rows = table.filter(pyarrow.array(~held_out(table, project)))
-    return rows.filter(rows[project.label.name].is_valid())
 
 
 def known_labels(encoder: Encoder, rows: pyarrow.Table) -> numpy.ndarray:
@@ -144,7 +137,7 @@ def _from_disk(folder: Path, project: Project, options: Options, encoder: Encode
     encoder = encoder or fitted
     watching = Watching(project, share, rows_by_day)
     watched = drawn if watching.rows_of_days is None else watching.rows_of_days
-    if not _enough(watched, trained):
+    if not enough_to_watch(watched, trained):
         watching, watched = Watching(project, 0, rows_by_day), 0
     pages = tempfile.TemporaryDirectory(prefix="xgboost-pages-")
     log(
@@ -179,12 +172,6 @@ def _quantile_matrix(
         ref=like,
         nthread=cpu_count(),
     )
-
-
-def _enough(watched: int, rows: int) -> bool:
-    if watched < MINIMUM_VALIDATION_ROWS:
-        log(f"{watched} validation rows are too few to stop early: trained on all {rows} rows")
-    return watched >= MINIMUM_VALIDATION_ROWS
 
 
 def _exceeds_memory(folder: Path, options: Options) -> bool:

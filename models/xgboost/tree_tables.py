@@ -1,4 +1,4 @@
-"""Trees as tables: predictions of small and medium batches by a few passes of numpy instead of a walk from node to node.
+"""Trees as tables: predictions for requests by a few passes of numpy instead of a walk from node to node.
 
 A tree of up to 64 leaves is a 64-bit word of the leaves that a row can still reach. A split rules leaves out, and which
 ones follows from the row's value alone; so each column has a table with a line for every interval between its split
@@ -132,8 +132,9 @@ class TreeTables:
         rows = numpy.zeros((_PROBES, booster.num_features()), dtype=numpy.float32)
         for column in (column for table in self._tables for column in table.columns):
             rows[:, column.number] = column.probes(random, _PROBES)
-        apart = numpy.abs(self.predict(rows) - booster.inplace_predict(rows, validate_features=False))
-        if apart.max() <= 1e-4 * max(1, numpy.abs(self.predict(rows)).max()):
+        predicted = self.predict(rows)
+        apart = numpy.abs(predicted - booster.inplace_predict(rows, validate_features=False))
+        if apart.max() <= 1e-4 * max(1, numpy.abs(predicted).max()):
             return True
         log(
             "predictions from tables differ from XGBoost's, which are used: tell the maintainers the version of XGBoost"
