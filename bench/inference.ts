@@ -4,6 +4,8 @@
  * client: one connection, the next request when the answer is there. A booster of 60 rounds is about what early stopping
  * leaves of a month or two of flights; with 200 more of the time is the trees', which both servers spend.
  *
+ * JSON is compared with JSON and CSV with CSV. MLflow's JSON is `dataframe_split`, the fastest of its forms.
+ *
  * MLflow gets an environment of its own (`bench/inference/requirements.txt`); where that cannot be installed, ours is
  * measured alone.
  */
@@ -23,7 +25,13 @@ const FOLDER = join(ROOT, '.flywheel/bench/inference');
 const ENVIRONMENTS = join(ROOT, '.flywheel/venv');
 const REQUIREMENTS = join(import.meta.dirname, 'inference/requirements.txt');
 const ROUNDS = [60, 200] as const;
-const SIZES = [1, 1_000] as const;
+/** The request files of `models/bench/inference.py`, each with the one of MLflow that it is compared with. */
+const REQUESTS = [
+  { rows: 1, form: 'JSON', ours: 'request-1-by-rows.json', theirs: 'mlflow-request-1.json' },
+  { rows: 1_000, form: 'JSON by columns', ours: 'request-1000-by-columns.json', theirs: 'mlflow-request-1000.json' },
+  { rows: 1_000, form: 'JSON by rows', ours: 'request-1000-by-rows.json', theirs: 'mlflow-request-1000.json' },
+  { rows: 1_000, form: 'CSV', ours: 'request-1000-table.csv', theirs: 'mlflow-request-1000.csv' },
+] as const;
 const TURNS = 10;
 const TURN_MS = 700;
 const WARM_UP_MS = 1_000;
@@ -44,7 +52,7 @@ async function compareServers(models: string, mlflow: string | undefined, rounds
   rmSync(FOLDER, { recursive: true, force: true });
   mkdirSync(FOLDER, { recursive: true });
   console.error(`training the booster: 20,000 rows, 14 columns, ${rounds} rounds`);
-  const train = ['--rounds', `${rounds}`, '--seconds', '0.2', '--keep', FOLDER];
+  const train = ['--rounds', `${rounds}`, '--seconds', '0.1', '--keep', FOLDER];
   await execute(models, [join(ROOT, 'models/bench/inference.py'), ...train]);
   if (mlflow !== undefined) await execute(mlflow, [join(import.meta.dirname, 'inference/mlflow_model.py'), FOLDER]);
 
@@ -53,8 +61,8 @@ async function compareServers(models: string, mlflow: string | undefined, rounds
     servers.push(await startOurs(models));
     if (mlflow !== undefined) servers.push(await startMlflow(mlflow));
     const timings = await measure(servers);
-    return timings.flatMap(({ rows, times: [ours, theirs] }) => {
-      const of = `${count(rows)}, ${rounds} rounds`;
+    return timings.flatMap(({ rows, form, times: [ours, theirs] }) => {
+      const of = `${count(rows)}, ${form}, ${rounds} rounds`;
       return [
         compare(`rows per second, ${of}`, 'rows/s', rate, ours, theirs, rows),
         compare(`p50, ${of}`, 'ms', (times) => percentile(times, 0.5), ours, theirs, rows),
@@ -68,13 +76,14 @@ async function compareServers(models: string, mlflow: string | undefined, rounds
 
 interface Server {
   readonly client: Client;
-  /** The request file of a size. */
-  readonly request: (rows: number) => string;
+  /** Which of a comparison's files it reads. */
+  readonly reads: 'ours' | 'theirs';
   readonly stop: () => Promise<void>;
 }
 
 interface Timing {
   readonly rows: number;
+  readonly form: string;
   /** Milliseconds of every request, one list a server. */
   readonly times: readonly number[][];
 }
@@ -82,31 +91,41 @@ interface Timing {
 /** In turns, so that what else the machine does meets both. */
 async function measure(servers: readonly Server[]): Promise<Timing[]> {
   const timings: Timing[] = [];
-  for (const rows of SIZES) {
-    const bodies = servers.map((server) => readFileSync(join(FOLDER, server.request(rows))));
+  for (const { rows, form, ...files } of REQUESTS) {
+    const requests = servers.map(({ reads }) => readRequest(files[reads]));
     const answers: number[][] = [];
     for (const [index, { client }] of servers.entries()) {
-      const body = at(bodies, index);
-      answers.push(predictions(await client.post(body)));
-      await repeat(client, body, WARM_UP_MS);
+      const request = at(requests, index);
+      answers.push(predictions(await client.post(request)));
+      await repeat(client, request, WARM_UP_MS);
     }
     requireEqual(answers, rows);
     const times = servers.map((): number[] => []);
     for (let turn = 0; turn < TURNS; turn++) {
       for (const [index, { client }] of servers.entries()) {
-        at(times, index).push(...(await repeat(client, at(bodies, index), TURN_MS)));
+        at(times, index).push(...(await repeat(client, at(requests, index), TURN_MS)));
       }
     }
-    timings.push({ rows, times });
+    timings.push({ rows, form, times });
   }
   return timings;
 }
 
-async function repeat(client: Client, body: Buffer, milliseconds: number): Promise<number[]> {
+interface Request {
+  readonly contentType: string;
+  readonly body: Buffer;
+}
+
+function readRequest(file: string): Request {
+  const contentType = file.endsWith('.csv') ? 'text/csv' : 'application/json';
+  return { contentType, body: readFileSync(join(FOLDER, file)) };
+}
+
+async function repeat(client: Client, request: Request, milliseconds: number): Promise<number[]> {
   const times: number[] = [];
   const end = performance.now() + milliseconds;
   for (let before = performance.now(); before < end; ) {
-    await client.post(body);
+    await client.post(request);
     const after = performance.now();
     times.push(after - before);
     before = after;
@@ -150,10 +169,10 @@ class Client {
   }
 
   /** @throws for a status that is not 200 or a closed connection */
-  async post(body: Buffer): Promise<Buffer> {
+  async post({ contentType, body }: Request): Promise<Buffer> {
     this.#received = [];
     this.#socket.write(
-      `POST /invocations HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`,
+      `POST /invocations HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: ${contentType}\r\nContent-Length: ${body.length}\r\n\r\n`,
     );
     this.#socket.write(body);
     for (;;) {
@@ -193,7 +212,7 @@ async function startOurs(python: string): Promise<Server> {
     // What it still prints has to go somewhere.
     child.stdout.resume();
     const client = await Client.open(Number(port));
-    return { client, request: (rows) => `request-${rows}.json`, stop: () => stop(child, client) };
+    return { client, reads: 'ours', stop: () => stop(child, client) };
   }
   throw new Error(`${python} models/common/serve.py ended before it listened`);
 }
@@ -223,7 +242,7 @@ async function startMlflow(python: string): Promise<Server> {
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
   const client = await Client.open(port);
-  return { client, request: (rows) => `mlflow-request-${rows}.json`, stop: () => stop(child, client, true) };
+  return { client, reads: 'theirs', stop: () => stop(child, client, true) };
 }
 
 async function stop(child: ChildProcess, client: Client, group = false): Promise<void> {

@@ -1,11 +1,11 @@
-"""The container process under load: one client, one connection, JSON requests of 1 and of 1,000 rows.
+"""The container process under load: one client, one connection, requests of 1 and of 1,000 rows, in each form.
 
     python models/bench/inference.py [--root JOB] [--algorithm xgboost] [--rounds 200] [--seconds 5] [--keep DIR]
 
 Trains a model on generated rows first, unless `--root` names a job root whose `model/` is trained; the network needs an
-environment with PyTorch for that. The last line is
-JSON: `{readySeconds, requests: {"1": {...}, "1000": {...}}}`; with `--keep`, the model folder and the bodies
-of the requests stay in DIR, so that another server can be measured with the same ones.
+environment with PyTorch for that. The last line is JSON:
+`{readySeconds, requests: {"1-by-rows.json": {...}, "1000-by-columns.json": {...}, ...}}`; with `--keep`, the model folder
+and the bodies of the requests stay in DIR, so that another server can be measured with the same ones.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ import numpy
 
 MODELS = Path(__file__).resolve().parent.parent
 ROWS = (1, 1000)
+CONTENT_TYPES = {".json": "application/json", ".csv": "text/csv"}
 TRAINING_ROWS = 20_000
 NUMBERS = [f"number_{position}" for position in range(11)]
 CATEGORIES = {"carrier": 16, "origin": 3, "dest": 105}
@@ -41,15 +42,25 @@ def main() -> None:
     chosen = arguments.parse_args()
     with tempfile.TemporaryDirectory(prefix="inference-bench-") as folder:
         root = chosen.root or _train(Path(folder), chosen.algorithm, chosen.rounds)
-        bodies = {rows: json.dumps({"instances": _instances(rows)}).encode() for rows in ROWS}
+        bodies = {f"{rows}-{form}": body for rows in ROWS for form, body in _bodies(_instances(rows)).items()}
         if chosen.keep:
             shutil.copytree(root / "model", chosen.keep / "model", dirs_exist_ok=True)
-            for rows, body in bodies.items():
-                (chosen.keep / f"request-{rows}.json").write_bytes(body)
+            for name, body in bodies.items():
+                (chosen.keep / f"request-{name}").write_bytes(body)
         print(json.dumps(_measure(root, bodies, chosen.seconds)))
 
 
-def _measure(root: Path, bodies: dict[int, bytes], seconds: float) -> dict:
+def _bodies(instances: list[dict]) -> dict[str, bytes]:
+    names = list(instances[0])
+    lines = [names, *([str(value) for value in row.values()] for row in instances)]
+    return {
+        "by-rows.json": json.dumps({"instances": instances}).encode(),
+        "by-columns.json": json.dumps({"inputs": {name: [row[name] for row in instances] for name in names}}).encode(),
+        "table.csv": "\n".join(map(",".join, lines)).encode(),
+    }
+
+
+def _measure(root: Path, bodies: dict[str, bytes], seconds: float) -> dict:
     started = time.perf_counter()
     server = subprocess.Popen(
         [sys.executable, str(MODELS / "common" / "serve.py")],
@@ -69,14 +80,15 @@ def _measure(root: Path, bodies: dict[int, bytes], seconds: float) -> dict:
         connection.getresponse().read()
         ready = time.perf_counter() - started
 
-        def post(body: bytes) -> None:
-            connection.request("POST", "/invocations", body, {"Content-Type": "application/json"})
+        def post(name: str) -> None:
+            content_type = CONTENT_TYPES[Path(name).suffix]
+            connection.request("POST", "/invocations", bodies[name], {"Content-Type": content_type})
             response = connection.getresponse()
             answer = response.read()
             if response.status != 200:
                 raise SystemExit(f"got status {response.status}, expected 200: {answer[:200]!r}")
 
-        requests = {str(rows): _timed(rows, lambda body=body: post(body), seconds) for rows, body in bodies.items()}
+        requests = {name: _timed(int(name.partition("-")[0]), lambda name=name: post(name), seconds) for name in bodies}
         return {"readySeconds": round(ready, 3), "requests": requests}
     finally:
         server.terminate()

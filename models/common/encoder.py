@@ -129,7 +129,8 @@ class Encoder:
         for feature in self.features:
             values = numbers(feature)
             if feature.kind in NUMERIC_TYPES:
-                matrix[:, position] = numpy.clip(values, -_LARGEST, _LARGEST)
+                # Plus 0: in JSON -0 is the integer 0, in CSV the number -0.0.
+                matrix[:, position] = numpy.clip(values, -_LARGEST, _LARGEST) + 0.0
             elif feature.kind == "timestamp":
                 matrix[:, position : position + len(TIMESTAMP_PARTS)] = _timestamp_parts(values)
             elif feature.kind == "text":

@@ -2,10 +2,10 @@
 
 A tree of up to 64 leaves is a 64-bit word of the leaves that a row can still reach. A split rules leaves out, and which
 ones follows from the row's value alone; so each column has a table with a line for every interval between its split
-points (every category, and missing) that holds, for each tree, what is left after all splits on that column. A row's
-leaf is the lowest bit of the AND of its columns' lines. The words are those of QuickScorer (Lucchese et al.: QuickScorer:
-a Fast Algorithm to Rank Documents with Additive Ensembles of Regression Trees, SIGIR 2015); there they are built row by
-row, here they are looked up.
+points (every category, and missing) that holds, for each tree, what is left after all splits on that column. The one bit
+that the AND of a row's lines has is its leaf: every split rules out all leaves on one of its sides. The words are those of
+QuickScorer (Lucchese et al.: QuickScorer: a Fast Algorithm to Rank Documents with Additive Ensembles of Regression Trees,
+SIGIR 2015); there they are built row by row, here they are looked up.
 
 Columns of few lines (booleans, small categories) share a table with a line for each combination of theirs.
 
@@ -17,13 +17,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from common.container import log
 
 import numpy
 import xgboost
+from places import Column, Places
 
 MAXIMUM_LEAVES = 64
 # Beyond, walking the trees takes less time than looking up every column.
@@ -35,6 +36,11 @@ SHARED_LINES = 512
 _PART_BYTES = 640 << 10
 _ALL = (1 << MAXIMUM_LEAVES) - 1
 _PROBES = 64
+# A de Bruijn sequence: multiplied by a power of two, its highest six bits are different for each of the 64 (Leiserson,
+# Prokop, Randall: Using de Bruijn Sequences to Index a 1 in a Computer Word, 1998). Leaf values lie in that order.
+_SEQUENCE = 0x03F79D71B4CB0A89
+_SHIFT = 58
+_PLACE_OF_BIT = [(_SEQUENCE << bit & _ALL) >> _SHIFT for bit in range(MAXIMUM_LEAVES)]
 
 
 def _logistic(margins: numpy.ndarray) -> numpy.ndarray:
@@ -86,11 +92,13 @@ class TreeTables:
     ):
         """`leaves` (trees, 64), all trees of the first output first, equally many for each; `intercept` (outputs,)."""
         self._tables = tables
+        self._columns = [column for table in tables for column in table.columns]
+        self._places = Places(self._columns)
         self._leaves = leaves.ravel()
         self._intercept = intercept
         self._link = link
         trees = len(leaves)
-        self._first_leaf = numpy.arange(trees) * MAXIMUM_LEAVES
+        self._first_leaf = numpy.arange(trees, dtype=numpy.uint64) * MAXIMUM_LEAVES
         self._part_rows = max(_PART_BYTES // (2 * trees * 8), 8)
 
     @classmethod
@@ -112,15 +120,18 @@ class TreeTables:
         if len(set(counts.tolist())) > 1:
             return None
         leaves = numpy.zeros((len(trees), MAXIMUM_LEAVES))
+        words = numpy.empty(len(trees), dtype=numpy.uint64)
         splits: dict[int, list[Split]] = {}
         for place, number in enumerate(numpy.argsort(model["tree_info"], kind="stable")):
-            _read_tree(place, trees[number], splits, leaves[place])
-        columns = [Column(number, found) for number, found in sorted(splits.items())]
-        if len(columns) > MAXIMUM_COLUMNS or sum(column.lines for column in columns) * len(trees) * 8 > MAXIMUM_BYTES:
+            words[place] = _read_tree(place, trees[number], splits, leaves[place])
+        columns = {number: _column(number, found) for number, found in sorted(splits.items())}
+        lines = sum(column.lines for column in columns.values())
+        if not 0 < len(columns) <= MAXIMUM_COLUMNS or lines * len(trees) * 8 > MAXIMUM_BYTES:
             return None
         intercept = _intercept(settings["learner_model_param"]["base_score"], len(outputs), link)
-        tables = cls(_shared([Table.of(column, len(trees)) for column in columns]), leaves, intercept, link)
-        return tables if tables._agrees_with(booster) else None
+        tables = _shared([Table.of(column, splits[number], words) for number, column in columns.items()])
+        predictor = cls(tables, leaves, intercept, link)
+        return predictor if predictor._agrees_with(booster) else None
 
     def predict(self, matrix: numpy.ndarray) -> numpy.ndarray:
         """As `Booster.inplace_predict`: (rows,), or (rows, classes), float32, from the encoder's float32 matrix."""
@@ -130,7 +141,7 @@ class TreeTables:
         """Looks at rows around the split points: a new version of XGBoost may mean something else by what was read here."""
         random = numpy.random.default_rng(0)
         rows = numpy.zeros((_PROBES, booster.num_features()), dtype=numpy.float32)
-        for column in (column for table in self._tables for column in table.columns):
+        for column in self._columns:
             rows[:, column.number] = column.probes(random, _PROBES)
         predicted = self.predict(rows)
         apart = numpy.abs(predicted - booster.inplace_predict(rows, validate_features=False))
@@ -143,68 +154,32 @@ class TreeTables:
 
     def _margins(self, matrix: numpy.ndarray) -> numpy.ndarray:
         """Sums of leaf values, (rows, outputs) float64."""
-        rows, trees = len(matrix), len(self._first_leaf)
-        places = [table.places(matrix) for table in self._tables]
-        outputs = len(self._intercept)
+        rows, trees, outputs = len(matrix), len(self._first_leaf), len(self._intercept)
+        places = iter(self._places.of(matrix))
+        (first, *others) = [(table.lines, table.line_of_places(places)) for table in self._tables]
         result = numpy.empty((rows, outputs))
         size = min(self._part_rows, rows)
-        words, others = numpy.empty((2, size, trees), dtype=numpy.int64)
+        buffers = numpy.empty((2, size, trees), dtype=numpy.uint64)
         for start in range(0, rows, size):
             part = slice(start, min(start + size, rows))
-            left, other = words[: part.stop - start], others[: part.stop - start]
-            left.fill(-1)
-            for table, place in zip(self._tables, places, strict=True):
-                # clip: without it numpy copies its output once more; no place is out of range.
-                table.lines.take(place[part], axis=0, out=other, mode="clip")
-                numpy.bitwise_and(left, other, out=left)
-            numpy.negative(left, out=other)
-            numpy.bitwise_and(left, other, out=left)
-            # The lowest bit alone is a power of two: its float64 has the bit's number as exponent.
-            leaf = left.astype(numpy.float64).view(numpy.int64)
-            leaf >>= 52
-            leaf &= 0x7FF
-            leaf += self._first_leaf - 1023
+            words, other = buffers[:, : part.stop - start]
+            # clip: without it numpy copies its output once more; no place is out of range.
+            first[0].take(first[1][part], axis=0, out=words, mode="clip")
+            for lines, line in others:
+                lines.take(line[part], axis=0, out=other, mode="clip")
+                words &= other
+            words *= _SEQUENCE
+            words >>= _SHIFT
+            words += self._first_leaf
+            values = self._leaves.take(words.view(numpy.int64), mode="clip")
             # Added row by row, not by a matrix product: a row's prediction is the same in every batch.
-            self._leaves.take(leaf, mode="clip").reshape(len(leaf), outputs, -1).sum(axis=2, out=result[part])
+            values.reshape(len(words), outputs, -1).sum(axis=2, out=result[part])
         return result
-
-
-class Column:
-    """A column's intervals: numbers have one below each split point, one from the last point on, one for missing;
-    categories have one for each code up to the largest that a split names, one for all others, one for missing.
-    """
-
-    def __init__(self, number: int, splits: Sequence[Split]):
-        self.number = number
-        self.splits = splits
-        self.points: numpy.ndarray | None = None
-        if splits[0].categories is None:
-            self.points = numpy.unique([numpy.float32(split.point) for split in splits])
-            self.lines = len(self.points) + 2
-            # NaN sorts last, so that a missing value's place is after all others.
-            self._sorted = numpy.append(self.points, numpy.float32("nan"))
-        else:
-            self.lines = max(max(split.categories, default=0) for split in splits) + 3
-
-    def places(self, values: numpy.ndarray) -> numpy.ndarray:
-        """The line of each value, (rows,)."""
-        if self.points is not None:
-            return numpy.searchsorted(self._sorted, values, side="right")
-        missing = self.lines - 1
-        return numpy.nan_to_num(numpy.minimum(values, missing - 1), nan=missing).astype(numpy.intp)
-
-    def probes(self, random: numpy.random.Generator, count: int) -> numpy.ndarray:
-        """Values that meet every kind of line: points and categories themselves, what is beside them, missing."""
-        if self.points is None:
-            values = numpy.arange(self.lines - 1, dtype=numpy.float32)
-        else:
-            values = numpy.concatenate([self.points, numpy.nextafter(self.points, numpy.float32("-inf"))])
-        return random.choice(numpy.append(values, numpy.float32("nan")), count)
 
 
 @dataclass(frozen=True)
 class Table:
-    """What the values of some columns leave of each tree's leaves: (lines, trees) int64. The last column's lines follow
+    """What the values of some columns leave of each tree's leaves: (lines, trees) uint64. The last column's lines follow
     one another.
     """
 
@@ -212,35 +187,40 @@ class Table:
     lines: numpy.ndarray
 
     @classmethod
-    def of(cls, column: Column, trees: int) -> Table:
-        lines = numpy.full((column.lines, trees), _ALL, dtype=numpy.uint64)
-        if column.points is not None:
-            # Exact: both are the same float32.
-            places = numpy.searchsorted(column.points, [numpy.float32(split.point) for split in column.splits])
-            for split, place in zip(column.splits, places.tolist(), strict=True):
+    def of(cls, column: Column, splits: Sequence[Split], words: numpy.ndarray) -> Table:
+        """`words` are all leaves of each tree, (trees,)."""
+        lines = numpy.tile(words, (column.lines, 1))
+        for split in splits:
+            if split.categories is None:
+                place = numpy.searchsorted(column.points, numpy.float32(split.point))
                 lines[: place + 1, split.tree] &= _without(split.upper)
                 lines[place + 1 :, split.tree] &= _without(split.lower)
-        else:
-            for split in column.splits:
-                words = numpy.full(column.lines, _without(split.upper))
-                words[list(split.categories)] = _without(split.lower)
-                lines[:, split.tree] &= words
-        lines[-1] = _ALL
-        for split in column.splits:
+            else:
+                left = numpy.full(column.lines, _without(split.upper))
+                left[list(split.categories)] = _without(split.lower)
+                lines[:, split.tree] &= left
+        lines[-1] = words
+        for split in splits:
             lines[-1, split.tree] &= _without(split.upper if split.missing_left else split.lower)
-        return cls((column,), lines.view(numpy.int64))
+        return cls((column,), lines)
 
     def joined(self, other: Table) -> Table:
         """One table for the columns of both."""
         lines = self.lines[:, None] & other.lines[None]
         return Table(self.columns + other.columns, lines.reshape(-1, lines.shape[2]))
 
-    def places(self, matrix: numpy.ndarray) -> numpy.ndarray:
-        """The line of each row, (rows,)."""
-        place = self.columns[0].places(matrix[:, self.columns[0].number])
+    def line_of_places(self, places: Iterator[numpy.ndarray]) -> numpy.ndarray:
+        """The line of each row, (rows,); takes the next `places` for its columns."""
+        line = next(places)
         for column in self.columns[1:]:
-            place = place * column.lines + column.places(matrix[:, column.number])
-        return place
+            line = line * column.lines + next(places)
+        return line
+
+
+def _column(number: int, splits: Sequence[Split]) -> Column:
+    if splits[0].categories is None:
+        return Column.of_numbers(number, [split.point for split in splits])
+    return Column.of_categories(number, max(max(split.categories, default=0) for split in splits))
 
 
 def _shared(tables: Sequence[Table]) -> list[Table]:
@@ -259,8 +239,8 @@ def _intercept(base_score: str, outputs: int, link: Callable) -> numpy.ndarray:
     return numpy.broadcast_to(scores, outputs)
 
 
-def _read_tree(place: int, tree: dict, splits: dict[int, list[Split]], leaves: numpy.ndarray) -> None:
-    """Adds the splits by column and fills in the leaf values, numbered from left to right."""
+def _read_tree(place: int, tree: dict, splits: dict[int, list[Split]], leaves: numpy.ndarray) -> int:
+    """The word of all leaves, a bit each from left to right. Adds the splits by column and fills in the leaf values."""
     left, right = tree["left_children"], tree["right_children"]
     columns, points, missing_left = tree["split_indices"], tree["split_conditions"], tree["default_left"]
     segments = zip(tree["categories_nodes"], tree["categories_segments"], tree["categories_sizes"], strict=True)
@@ -270,7 +250,7 @@ def _read_tree(place: int, tree: dict, splits: dict[int, list[Split]], leaves: n
     def reachable(node: int) -> int:
         nonlocal count
         if left[node] == -1:
-            leaves[count] = points[node]
+            leaves[_PLACE_OF_BIT[count]] = points[node]
             count += 1
             return 1 << (count - 1)
         lower, upper = reachable(left[node]), reachable(right[node])
@@ -278,7 +258,7 @@ def _read_tree(place: int, tree: dict, splits: dict[int, list[Split]], leaves: n
         splits.setdefault(columns[node], []).append(split)
         return lower | upper
 
-    reachable(0)
+    return reachable(0)
 
 
 def _without(leaves: int) -> numpy.uint64:
