@@ -68,7 +68,7 @@ export const baselineFile = z.object({
   prediction: featureBins,
 });
 
-/** What an endpoint answers to `{"instances": [{column: value}]}` (application/json). */
+/** What an endpoint answers to `{"instances": [{column: value}]}` or `{"inputs": {column: [value]}}` (application/json). */
 export const invocationResponse = z.object({
   /** Binary: probability; regression: number; multiclass: {label, probabilities}. */
   predictions: z.array(

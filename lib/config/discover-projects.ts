@@ -25,6 +25,10 @@ async function load(folder: URL, name: string): Promise<ProjectDefinition> {
     throw fail(
       `got ${more.length + (definition ? 1 : 0)} projects in project.ts, expected one export made by defineProject({...})`,
     );
+  if (existsSync(new URL(`${name}/model/requirements.txt`, folder)))
+    throw fail(
+      "got model/requirements.txt, which a container would install: jobs and endpoints have no network. Use what AWS's image has, or put a package's Python files into model/",
+    );
   const ownHyperparameters = ['train.py', 'options.py'].some((script) =>
     existsSync(new URL(`${name}/model/${script}`, folder)),
   );

@@ -126,18 +126,18 @@ class Encoder:
         """
         matrix = numpy.empty((rows, self.width), dtype=numpy.float32)
         position = 0
-        for feature in self.features:
-            values = numbers(feature)
-            if feature.kind in NUMERIC_TYPES:
-                # Plus 0: in JSON -0 is the integer 0, in CSV the number -0.0.
-                matrix[:, position] = numpy.clip(values, -_LARGEST, _LARGEST) + 0.0
-            elif feature.kind == "timestamp":
-                matrix[:, position : position + len(TIMESTAMP_PARTS)] = _timestamp_parts(values)
-            elif feature.kind == "text":
-                matrix[:, position : position + len(TEXT_PARTS)] = values.T
-            else:
-                matrix[:, position] = values
-            position += len(feature.parts)
+        with numpy.errstate(over="ignore"):  # beyond float32 a value is infinite for a moment
+            for feature in self.features:
+                values = numbers(feature)
+                if feature.kind == "timestamp":
+                    matrix[:, position : position + len(TIMESTAMP_PARTS)] = _timestamp_parts(values)
+                elif feature.kind == "text":
+                    matrix[:, position : position + len(TEXT_PARTS)] = values.T
+                else:
+                    matrix[:, position] = values
+                position += len(feature.parts)
+        numpy.clip(matrix, -_LARGEST, _LARGEST, out=matrix)
+        matrix += 0.0  # in JSON -0 is the integer 0, in CSV the number -0.0
         return matrix
 
     def rest_code(self, feature: Feature) -> float:

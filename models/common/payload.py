@@ -194,20 +194,33 @@ class RequestReader:
 
     def _encoded(self, columns: dict[str, Sequence[object]], rows: int, parse: Callable) -> numpy.ndarray:
         """The matrix of columns of one length. `parse` reads a value of any type, slowly."""
-        numbers = _numbers_of_texts if parse is from_text else _numbers
+        numbers = self._number_arrays(columns, rows, _json_numbers if parse is from_text else list)
 
         def array_of(feature: Feature) -> numpy.ndarray:
             values = columns.get(feature.name)
             if values is None:
                 return _missing(feature, rows)
-            found = None
-            if feature.kind == "category":
-                found = self._category(feature, values)
-            elif feature.kind in NUMERIC_TYPES:
-                found = numbers(values, feature)
+            found = self._category(feature, values) if feature.kind == "category" else numbers.get(feature.name)
             return self._by_value(feature, values, parse) if found is None else found
 
         return self._encoder.encode_arrays(rows, array_of)
+
+    def _number_arrays(
+        self, columns: dict[str, Sequence[object]], rows: int, json_numbers: Callable[[Sequence], list | None]
+    ) -> dict[str, numpy.ndarray | None]:
+        """By name, the columns of numbers that hold nothing else; None for one that does. `json_numbers` gives a column's
+        values as JSON has them, or says None.
+        """
+        features = [feature for feature in self._encoder.features if feature.kind in NUMERIC_TYPES]
+        lists = {
+            feature: json_numbers(columns[feature.name])
+            for feature in features
+            if columns.get(feature.name) is not None
+        }
+        together = _block(list(lists), list(lists.values()), rows)
+        if together is not None:
+            return {feature.name: values for feature, values in zip(lists, together, strict=True)}
+        return {feature.name: _numbers(values, feature) for feature, values in lists.items()}
 
     def _category(self, feature: Feature, values: Sequence[object]) -> numpy.ndarray | None:
         """Codes; None when a value is neither a text nor a missing one that the feature allows."""
@@ -286,49 +299,53 @@ class _Codes(dict):
         raise BadValue  # the caller looks at the whole column by value
 
 
-def _numbers(values: Sequence[object], feature: Feature) -> numpy.ndarray | None:
-    """Float64 with NaN for None; None when there is anything that the feature does not allow."""
-    found = _doubles(values)
-    if found is None or (not feature.nullable and numpy.isnan(found).any()):
+def _block(features: Sequence[Feature], lists: Sequence[list | None], rows: int) -> numpy.ndarray | None:
+    """Columns of JSON numbers, (features, rows) float64; None when there is anything else, or a missing one."""
+    if not lists:
         return None
-    return _checked(found, feature)
-
-
-def _doubles(values: Sequence[object]) -> numpy.ndarray | None:
-    """Float64 with NaN for None; None when there is anything else than JSON numbers."""
+    numbers = array("d")
     try:
-        found = numpy.frombuffer(array("d", values))
-    except OverflowError:
+        for values in lists:
+            numbers.fromlist(values)
+    except (TypeError, OverflowError):
         return None
-    except TypeError:
-        try:
-            found = numpy.frombuffer(array("d", [_NAN if value is None else value for value in values]))
-        except (TypeError, OverflowError):
-            return None
+    found = numpy.frombuffer(numbers).reshape(len(lists), rows)
+    integers = found[[feature.kind == "integer" for feature in features]]
+    if not numpy.isfinite(found).all() or (numpy.floor(integers) != integers).any():
+        return None
     # A boolean came out as 0 or 1, so only there one can be.
-    if any(type(values[place]) is bool for place in numpy.flatnonzero((found == 0) | (found == 1)).tolist()):
+    ones = zip(*(places.tolist() for places in numpy.nonzero((found == 0) | (found == 1))), strict=True)
+    return None if any(type(lists[column][row]) is bool for column, row in ones) else found
+
+
+def _numbers(values: list | None, feature: Feature) -> numpy.ndarray | None:
+    """Float64 with NaN for None; None when there is anything that the feature does not allow."""
+    if values is None:
         return None
-    return found
+    if None not in values:
+        found = _block([feature], [values], len(values))
+        return None if found is None else found[0]
+    if not feature.nullable:
+        return None
+    present = [value for value in values if value is not None]
+    found = _block([feature], [present], len(present))
+    if found is None:
+        return None
+    whole = numpy.full(len(values), _NAN)
+    whole[[value is not None for value in values]] = found[0]
+    return whole
 
 
-def _numbers_of_texts(values: Sequence[str], feature: Feature) -> numpy.ndarray | None:
-    """As `_numbers`. What is no number in JSON, such as `+1`, `.5` or an empty field, is left to others."""
-    text = ",".join(values)
+def _json_numbers(texts: Sequence[str]) -> list | None:
+    """The texts as JSON. What is no number there, such as `+1`, `.5` or an empty field, is left to others: None."""
+    text = ",".join(texts)
     if "n" in text:
         return None  # null would be a missing value
     try:
         numbers = _loads(f"[{text}]")
     except ValueError:
         return None
-    return _numbers(numbers, feature) if len(numbers) == len(values) else None
-
-
-def _checked(found: numpy.ndarray, feature: Feature) -> numpy.ndarray | None:
-    if numpy.isinf(found).any():
-        return None
-    if feature.kind == "integer" and not (numpy.isnan(found) | (numpy.floor(found) == found)).all():
-        return None
-    return found
+    return numbers if len(numbers) == len(texts) else None
 
 
 def _missing(feature: Feature, rows: int) -> numpy.ndarray:

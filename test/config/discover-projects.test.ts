@@ -34,6 +34,13 @@ it('wants one project in a file', async () => {
   await expect(discover()).rejects.toThrow('projects/two: got 2 projects in project.ts');
 });
 
+it('refuses packages that a job could not install', async () => {
+  add('loans', 'export default { input: {} };');
+  mkdirSync(join(folder, 'loans', 'model'));
+  writeFileSync(join(folder, 'loans', 'model', 'requirements.txt'), 'lightgbm\n');
+  await expect(discover()).rejects.toThrow('projects/loans: got model/requirements.txt, which a container would');
+});
+
 it('finds the projects of this installation', async () => {
   const projects = await discoverProjects(new URL('../../projects/', import.meta.url));
   expect(projects.map((project) => project.folder)).toContain('flights');

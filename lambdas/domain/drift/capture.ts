@@ -29,8 +29,8 @@ export interface Capture {
 }
 
 /**
- * Reads a capture file. The input is `{"instances": [{column: value}]}` or CSV with a header; the output is an
- * `invocationResponse`. A line that cannot be read is reported and the others are kept; blank lines are skipped.
+ * Reads a capture file. The input is `{"instances": [{column: value}]}`, `{"inputs": {column: [value]}}` or CSV with a
+ * header; the output is an `invocationResponse`. A line that cannot be read is reported and the others are kept; blank lines are skipped.
  */
 export function parseCapture(text: string): Capture {
   const requests: CapturedRequest[] = [];
@@ -66,7 +66,10 @@ const captureLine = z.object({
   }),
 });
 
-const instances = z.object({ instances: z.array(z.record(z.string(), z.unknown())).check(z.minLength(1)) });
+const jsonRows = z.union([
+  z.object({ instances: z.array(z.record(z.string(), z.unknown())).check(z.minLength(1)) }),
+  z.object({ inputs: z.record(z.string(), z.array(z.unknown()).check(z.minLength(1))) }),
+]);
 
 function parseLine(content: string): Omit<CapturedRequest, 'line'> {
   const { captureData, eventMetadata } = check(captureLine, parseJson(content, 'the line'), 'the line');
@@ -85,7 +88,19 @@ function parseLine(content: string): Omit<CapturedRequest, 'line'> {
 function parseRows(input: z.infer<typeof payload>): Row[] {
   const text = decode(input, 'endpointInput');
   const isCsv = input.encoding === 'CSV' || (input.observedContentType ?? '').toLowerCase().startsWith('text/csv');
-  return isCsv ? parseCsv(text) : check(instances, parseJson(text, 'endpointInput'), 'endpointInput').instances;
+  if (isCsv) return parseCsv(text);
+  const content = check(jsonRows, parseJson(text, 'endpointInput'), 'endpointInput');
+  return 'instances' in content ? content.instances : rowsOfColumns(content.inputs);
+}
+
+function rowsOfColumns(columns: Readonly<Record<string, readonly unknown[]>>): Row[] {
+  const entries = Object.entries(columns);
+  const [first, ...others] = entries.map(([, values]) => values.length);
+  if (first === undefined || others.some((length) => length !== first))
+    throw new BrokenLine('endpointInput: the columns of inputs are not of one length');
+  return Array.from({ length: first }, (_, row) =>
+    Object.fromEntries(entries.map(([column, values]) => [column, values[row]])),
+  );
 }
 
 /** SageMaker captures as base64 what is of neither content type that the capture config lists. */

@@ -8,9 +8,11 @@ import random
 from common import payload
 from common.container import JobError
 from common.dataset import read_dataset
-from common.encoder import MINIMUM_CATEGORY_ROWS, Encoder
+from common.encoder import MINIMUM_CATEGORY_ROWS, Encoder, Feature, Label
 from common.payload import BadRequest, RequestReader, number_texts
 from common.project import parse_project
+from common.values import from_json
+from conftest import settings
 
 import numpy
 import pytest
@@ -152,6 +154,43 @@ def test_csv_has_many_ways_to_say_the_same(fitted, body):
     reader = RequestReader(encoder, project)
     same = reader.read(json.dumps({"instances": rows}).encode(), "application/json")
     assert reader.read(body, "text/csv").tobytes() == same.tobytes()
+
+
+@pytest.mark.usefixtures("parser")
+@pytest.mark.parametrize("hours", [[1, 2, 3], [1, 0, 0.0], [1.0, 2e1, 10**17], [1, None, 0]])
+@pytest.mark.parametrize("distances", [[0.5, None, 1], [None, None, None], [True, 1, 2], [10**400, 1, 2]])
+def test_numbers_together_and_one_by_one_are_the_same(fitted, hours, distances):
+    encoder, project = fitted
+    reader = RequestReader(encoder, project)
+    rows = [{"hour": hour, "distance": distance} for hour, distance in zip(hours, distances, strict=True)]
+
+    def answers(send):
+        try:
+            return send().tobytes()
+        except BadRequest as error:
+            return str(error).partition("column")[2]
+
+    whole = answers(lambda: reader.read(by_columns(rows), "application/json"))
+    # The values as Python has them, each looked at by itself.
+    columns = {"hour": hours, "distance": distances}
+    by_value = answers(
+        lambda: encoder.encode_arrays(
+            3,
+            lambda feature: (
+                reader._by_value(feature, columns[feature.name], from_json)
+                if feature.name in columns
+                else numpy.full((2, 3) if feature.kind == "text" else 3, numpy.nan)
+            ),
+        )
+    )
+    assert whole == by_value
+
+
+def test_a_project_without_a_number():
+    project = parse_project(settings({"colour": COLUMNS["carrier"], "late": COLUMNS["late"]}))
+    encoder = Encoder([Feature("colour", "category", False, ("red",))], Label("late", "boolean", ("false", "true")))
+    matrix = RequestReader(encoder, project).read(b'{"inputs": {"colour": ["red", "blue"]}}', "application/json")
+    assert matrix.tolist() == [[0], [1]]
 
 
 @pytest.mark.usefixtures("parser")

@@ -40,6 +40,12 @@ describe('parseCapture', () => {
     expect(parseCapture(named).requests[0]?.inferenceId).toBe('mine');
   });
 
+  it('reads JSON by columns', () => {
+    const inputs = { carrier: ['UA', 'B6'], temperature: [21.5, null] };
+    const { requests } = parseCapture(line({ data: JSON.stringify({ inputs }) }, { data: answer(2) }));
+    expect(requests[0]?.rows).toEqual(rows);
+  });
+
   it('reads base64 of either part', () => {
     const encoded = line(
       { data: base64(JSON.stringify({ instances: [{ city: 'Zürich' }] })), encoding: 'BASE64' },
@@ -89,6 +95,9 @@ describe('parseCapture', () => {
     ['a part that is missing', '{"captureData":{},"eventMetadata":{}}', 'the line has another shape at captureData'],
     ['input that is not JSON', line({ data: 'secret' }, { data: answer(1) }), 'endpointInput is not JSON'],
     ['input without instances', line({ data: '{"rows":[]}' }, { data: answer(1) }), 'endpointInput has another shape'],
+    ['columns that are no lists', line({ data: '{"inputs":{"a":1}}' }, { data: answer(1) }), 'has another shape'],
+    ['no column', line({ data: '{"inputs":{}}' }, { data: answer(1) }), 'not of one length'],
+    ['uneven columns', line({ data: '{"inputs":{"a":[1],"b":[1,2]}}' }, { data: answer(1) }), 'not of one length'],
     ['an error page', line({ data: '{"instances":[{}]}' }, { data: '<html>' }), 'endpointOutput is not JSON'],
     ['an answer of another shape', line({ data: '{"instances":[{}]}' }, { data: '{}' }), 'endpointOutput has another'],
     ['too few predictions', line({ data: '{"instances":[{},{}]}' }, { data: answer(1) }), '2 rows in endpointInput'],
