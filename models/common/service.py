@@ -18,6 +18,10 @@ class Service:
     def __init__(self, predictor, code: Path):
         self._predictor = predictor
         self._reader = RequestReader(predictor.encoder, load_project(code))
+        # JSON texts, and how a row of a multiclass answer is put together of them.
+        self._labels = [json.dumps(name) for name in predictor.encoder.label.classes]
+        probabilities = ",".join(label.replace("%", "%%") + ":%s" for label in self._labels)
+        self._row_of_classes = f'{{"label":%s,"probabilities":{{{probabilities}}}}}'
         self._tail = f'],"modelVersion":{json.dumps(os.environ.get("FLYWHEEL_MODEL_VERSION", "unknown"))}}}'
 
     def answer(self, body: bytes | str, content_type: str, accept: str) -> tuple[str, str]:
@@ -39,9 +43,8 @@ class Service:
         """One JSON text a row."""
         if predictions.ndim == 1:
             return number_texts(predictions, separator)
-        classes = self._predictor.encoder.label.classes
-        chosen = predictions.argmax(axis=1).tolist()
-        return separator.join(
-            json.dumps({"label": classes[best], "probabilities": dict(zip(classes, row, strict=True))})
-            for best, row in zip(chosen, predictions.tolist(), strict=True)
-        )
+        labels = map(self._labels.__getitem__, predictions.argmax(axis=1).tolist())
+        probabilities = iter(number_texts(predictions.ravel(), separator).split(separator))
+        # The same iterator once for each class: zip takes a row's probabilities from it.
+        rows = zip(labels, *[probabilities] * len(self._labels), strict=False)
+        return separator.join(map(self._row_of_classes.__mod__, rows))

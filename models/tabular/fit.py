@@ -20,6 +20,7 @@ from common.metrics import point_metrics
 
 import numpy
 import torch
+from averaging import WeightAverage
 from columns import Columns, batches, fits
 from forward import Shape
 from network import TabM, predictions
@@ -27,6 +28,8 @@ from options import Options, batch_size
 from step import Acceleration, Stepper
 
 CHECKPOINT_FILE = "tabular-checkpoint"
+# Of what a checkpoint holds: one of another version is not used.
+CHECKPOINT_VERSION = 2
 _WATCHED = {"binary": "logLoss", "multiclass": "logLoss", "regression": "rmse"}
 
 
@@ -64,6 +67,8 @@ class Fit:
         self._watching = watching
         torch.manual_seed(options.seed)
         self.network = TabM(shape).to(process.device)
+        self._steps = training.rows // self._size
+        self._average = WeightAverage(self.network, self._steps)
         self._optimizer = torch.optim.AdamW(
             self.network.parameters(),
             lr=options.learning_rate,
@@ -75,7 +80,7 @@ class Fit:
             self.network, self._optimizer, objective, Acceleration.of(process.device), process.world
         )
         self._epoch, self._best_epoch, self._best_score = 0, 0, math.inf
-        self._best_weights = copy.deepcopy(self.network.state_dict())
+        self._best_weights = copy.deepcopy(self._average.network.state_dict())
         where = "the device" if stays else "host memory, sent in batches"
         log(
             f"{sum(weight.numel() for weight in self.network.parameters())} weights; batch {self._size}; "
@@ -83,7 +88,7 @@ class Fit:
         )
 
     def run(self) -> TabM:
-        """The network with the weights of its best epoch."""
+        """The network with the averaged weights of its best epoch."""
         self._resume()
         while self._epoch < self._options.epochs and self._epoch - self._best_epoch < self._options.patience:
             started = time.perf_counter()
@@ -105,19 +110,20 @@ class Fit:
         device = self._training.device
         generator = torch.Generator(device).manual_seed(self._options.seed * 100_003 + self._epoch)
         order = torch.randperm(self._training.rows, generator=generator, device=device)
-        steps = len(order) // self._size
-        order = order[: steps * self._size].view(steps, self._process.world, self._share)[:, self._process.rank]
+        order = order[: self._steps * self._size].view(self._steps, self._process.world, self._share)
+        own = order[:, self._process.rank].reshape(-1)
         self.network.train()
         total = torch.zeros((), device=self._process.device)
-        for batch in batches(self._training, order.reshape(-1), self._share, self._process.device):
+        for step, batch in enumerate(batches(self._training, own, self._share, self._process.device), 1):
             total += self._stepper.step(batch)
-        return float(total) / steps * self._process.world
+            self._average.after_step(step)
+        return float(total) / self._steps * self._process.world
 
     def _watch(self) -> float:
         if not self._watching.rows:
             self._keep_best(math.nan)
             return math.nan
-        predicted = predictions(self.network, self._watching, self._objective).numpy()
+        predicted = predictions(self._average.network, self._watching, self._objective).numpy()
         labels = self._watching.labels.cpu().numpy()
         score = float(point_metrics(self._objective, labels, predicted)[_WATCHED[self._objective]])
         self._keep_best(score)
@@ -127,7 +133,7 @@ class Fit:
         """Without validation rows the last epoch is the best."""
         if math.isnan(score) or score < self._best_score:
             self._best_epoch, self._best_score = self._epoch, score
-            self._best_weights = copy.deepcopy(self.network.state_dict())
+            self._best_weights = copy.deepcopy(self._average.network.state_dict())
 
     def _save_checkpoint(self) -> None:
         if self._checkpoints is None or self._process.rank != 0:
@@ -138,6 +144,7 @@ class Fit:
             "epoch": self._epoch,
             "best": (self._best_epoch, self._best_score),
             "weights": self.network.state_dict(),
+            "average": self._average.network.state_dict(),
             "bestWeights": self._best_weights,
             "optimizer": self._optimizer.state_dict(),
         }
@@ -153,6 +160,7 @@ class Fit:
             log("the checkpoint belongs to other data or hyperparameters: not used")
             return
         self.network.load_state_dict(state["weights"])
+        self._average.resume(state["average"], state["epoch"])
         self._optimizer.load_state_dict(state["optimizer"])
         self._best_weights = state["bestWeights"]
         self._epoch = state["epoch"]
@@ -170,6 +178,8 @@ def class_weights(labels: numpy.ndarray, classes: int, kind: str) -> numpy.ndarr
 
 
 def _identity(shape: Shape, training: Columns, options: Options) -> str:
-    digest = hashlib.sha256(json.dumps([asdict(shape), asdict(options), training.rows], sort_keys=True).encode())
+    digest = hashlib.sha256(
+        json.dumps([CHECKPOINT_VERSION, asdict(shape), asdict(options), training.rows], sort_keys=True).encode()
+    )
     digest.update(training.labels.cpu().numpy().tobytes())
     return digest.hexdigest()

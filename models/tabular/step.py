@@ -21,11 +21,14 @@ WARM_UP_STEPS = 3
 
 @dataclass(frozen=True)
 class Acceleration:
-    """What a step may use."""
+    """What a step may use. `tuned`: the compiler tries many kernels for each product, its own among them, which take the
+    passes around a product into it; that costs a minute or more at the start.
+    """
 
     bf16: bool
     compiled: bool
     graph: bool
+    tuned: bool = False
 
     @classmethod
     def of(cls, device: torch.device) -> Acceleration:
@@ -58,7 +61,8 @@ class Stepper:
         self._total = torch.zeros((), device=next(network.parameters()).device)
         self._part_loss = self._plain_part_loss
         if acceleration.compiled:
-            self._part_loss = torch.compile(self._plain_part_loss, dynamic=False)
+            mode = "max-autotune-no-cudagraphs" if acceleration.tuned else None  # the graph is ours
+            self._part_loss = torch.compile(self._plain_part_loss, dynamic=False, mode=mode)
 
     def step(self, batch: Columns) -> torch.Tensor:
         """Loss of this process's rows before the step, a tensor on the device that the next step overwrites."""
