@@ -1,4 +1,7 @@
-/** The dashboard of an environment: from top to bottom, what is wrong, what clients see, and what the loop does. */
+/**
+ * The dashboard of an environment: from top to bottom, what is wrong, what clients see, and what the loop does. At most 50
+ * metrics, so that it is one of the three that an account has for free: queues of dead letters show by their alarms.
+ */
 import { Duration } from 'aws-cdk-lib';
 import type { HttpApi } from 'aws-cdk-lib/aws-apigatewayv2';
 import { AlarmStatusWidget, Dashboard, GraphWidget, type IMetric, TextWidget } from 'aws-cdk-lib/aws-cloudwatch';
@@ -60,14 +63,6 @@ export class Overview extends Construct {
           graph(
             'Errors of functions',
             functions.map((each) => each.function.metricErrors({ label: each.name })),
-          ),
-          graph(
-            'Dead letters',
-            functions.flatMap(({ name, deadLetters }) =>
-              deadLetters
-                ? [deadLetters.metricApproximateNumberOfMessagesVisible({ label: name, statistic: 'max' })]
-                : [],
-            ),
           ),
         ],
       ],
