@@ -54,6 +54,10 @@ class TabM(nn.Module):
             parts.append(self.codes(codes))
         # One type for all: under autocast a float32 part would make every layer after it move twice the bytes.
         hidden = self.layers(torch.cat([part.to(parts[0].dtype) for part in parts], dim=1))
+        if torch.compiler.is_compiling() and self.shape.outputs == 1:
+            # The compiler takes this into the pass before, which a product it would have to call cannot be.
+            product = (hidden * self.head_weight.squeeze(2)).sum(dim=2, keepdim=True)
+            return product + self.head_bias.transpose(0, 1)
         return torch.baddbmm(
             self.head_bias.to(hidden.dtype), hidden.transpose(0, 1), self.head_weight.to(hidden.dtype)
         ).transpose(0, 1)
@@ -64,7 +68,11 @@ class TabM(nn.Module):
 
 
 class EnsembleLinear(nn.Module):
-    """x → s ∘ (W (r ∘ x)) + b with W shared, r, s, b of each member. (n, in) for the first layer, else (n, k, in)."""
+    """x → s ∘ (W (r ∘ x)) + b with W shared, r, s, b of each member. (n, in) for the first layer, else (n, k, in).
+
+    Computed with each member's own matrix, s ∘ W ∘ r: making it is little against a batch, and scaling every row's
+    inputs and outputs instead would go over all activations twice more, forward and back.
+    """
 
     def __init__(self, inputs: int, outputs: int, members: int, first: bool):
         super().__init__()
@@ -78,9 +86,14 @@ class EnsembleLinear(nn.Module):
         self._first = first
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = x.unsqueeze(1) if self._first else x
-        y = torch.matmul(x * self.scale_in.to(x.dtype), self.weight)
-        return torch.addcmul(self.bias.to(y.dtype), y, self.scale_out.to(y.dtype))
+        weight = self.scale_in.unsqueeze(2) * self.weight * self.scale_out.unsqueeze(1)  # (k, in, out)
+        if self._first:
+            # All members side by side in one product, which reads the rows once.
+            members, inputs, outputs = weight.shape
+            y = (x @ weight.transpose(0, 1).reshape(inputs, members * outputs)).view(-1, members, outputs)
+        else:
+            y = torch.bmm(x.transpose(0, 1), weight).transpose(0, 1)
+        return y + self.bias.to(y.dtype)
 
 
 class PiecewiseLinear(nn.Module):

@@ -12,6 +12,7 @@ from fit import class_weights
 from forward import Shape
 from network import EnsembleLinear, PiecewiseLinear, TabM
 from step import Acceleration, Stepper
+from torch import nn
 
 SHAPE = Shape([[0.0, 1.0, 3.0], [-1.0, 1.0]], [3, 5], 1, members=4, width=16, depth=2, embedding=6, dropout=0.0)
 PLAIN = Acceleration(bf16=False, compiled=False, graph=False)
@@ -42,12 +43,24 @@ def test_piecewise_codes_say_where_in_its_bin_a_value_lies():
     assert torch.equal(layer(values), torch.tensor(expected))
 
 
-def test_members_share_a_matrix_and_scale_it():
-    layer = EnsembleLinear(3, 2, members=2, first=True)
-    x = torch.randn(5, 3)
+@pytest.mark.parametrize("first", [True, False])
+def test_members_share_a_matrix_and_scale_it(first):
+    layer = EnsembleLinear(3, 2, members=2, first=first)
+    for scale in (layer.scale_in, layer.scale_out):
+        nn.init.normal_(scale)
+    x = torch.randn(5, 3) if first else torch.randn(5, 2, 3)
     for member in range(2):
-        alone = (x * layer.scale_in[member]) @ layer.weight * layer.scale_out[member] + layer.bias[member]
+        own = x if first else x[:, member]
+        alone = (own * layer.scale_in[member]) @ layer.weight * layer.scale_out[member] + layer.bias[member]
         assert torch.allclose(layer(x)[:, member], alone, atol=1e-6)
+
+
+def test_the_head_that_the_compiler_gets_is_the_same(monkeypatch):
+    torch.manual_seed(0)
+    network, batch = TabM(SHAPE), random_columns()
+    called = network(batch.numbers, batch.codes)
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
+    assert torch.allclose(network(batch.numbers, batch.codes), called, atol=1e-6)
 
 
 def test_members_start_apart_and_shapes_are_right():
