@@ -29,8 +29,8 @@ export interface Capture {
 }
 
 /**
- * Reads a capture file. The input is `{"instances": [{column: value}]}`, `{"inputs": {column: [value]}}` or CSV with a
- * header; the output is an `invocationResponse`. A line that cannot be read is reported and the others are kept; blank lines are skipped.
+ * Reads a capture file. The input is `{"instances": [{column: value}]}`, `{"inputs": {column: [value]}}`, JSON Lines or
+ * CSV with a header; the output is an `invocationResponse`. A line that cannot be read is reported and the others are kept; blank lines are skipped.
  */
 export function parseCapture(text: string): Capture {
   const requests: CapturedRequest[] = [];
@@ -66,6 +66,8 @@ const captureLine = z.object({
   }),
 });
 
+const jsonLinesTypes: ReadonlySet<string> = new Set(['application/jsonlines', 'application/x-ndjson']);
+
 const jsonRows = z.union([
   z.object({ instances: z.array(z.record(z.string(), z.unknown())).check(z.minLength(1)) }),
   z.object({ inputs: z.record(z.string(), z.array(z.unknown()).check(z.minLength(1))) }),
@@ -87,9 +89,12 @@ function parseLine(content: string): Omit<CapturedRequest, 'line'> {
 
 function parseRows(input: z.infer<typeof payload>): Row[] {
   const text = decode(input, 'endpointInput');
-  const isCsv = input.encoding === 'CSV' || (input.observedContentType ?? '').toLowerCase().startsWith('text/csv');
-  if (isCsv) return parseCsv(text);
-  const content = check(jsonRows, parseJson(text, 'endpointInput'), 'endpointInput');
+  const type = (input.observedContentType ?? '').split(';')[0]?.trim().toLowerCase() ?? '';
+  if (input.encoding === 'CSV' || type === 'text/csv') return parseCsv(text);
+  const json = jsonLinesTypes.has(type)
+    ? { instances: text.split('\n').flatMap((row) => (row.trim() ? [parseJson(row, 'endpointInput')] : [])) }
+    : parseJson(text, 'endpointInput');
+  const content = check(jsonRows, json, 'endpointInput');
   return 'instances' in content ? content.instances : rowsOfColumns(content.inputs);
 }
 

@@ -46,6 +46,14 @@ describe('parseCapture', () => {
     expect(requests[0]?.rows).toEqual(rows);
   });
 
+  it('reads JSON Lines', () => {
+    const data = base64(`${rows.map((row) => JSON.stringify(row)).join('\n')}\n\n`);
+    const input = { data, encoding: 'BASE64', observedContentType: 'application/jsonlines; charset=utf-8' };
+    expect(parseCapture(line(input, { data: answer(2) })).requests[0]?.rows).toEqual(rows);
+    const broken = { data: '{"a":1}\n{', observedContentType: 'application/x-ndjson' };
+    expect(parseCapture(line(broken, { data: answer(2) })).broken[0]?.reason).toBe('endpointInput is not JSON');
+  });
+
   it('reads base64 of either part', () => {
     const encoded = line(
       { data: base64(JSON.stringify({ instances: [{ city: 'Zürich' }] })), encoding: 'BASE64' },
