@@ -18,8 +18,9 @@ sys.path.insert(0, str(code))
 import mlflow.xgboost  # noqa: E402
 import xgboost  # noqa: E402
 from common.encoder import Encoder  # noqa: E402
-from common.payload import JSON_TYPE, RequestReader  # noqa: E402
+from common.payload import RequestReader  # noqa: E402
 from common.project import load_project  # noqa: E402
+from common.wire import JSON_TYPE  # noqa: E402
 
 encoder = Encoder.from_json((folder / "model" / "encoder.json").read_text())
 reader = RequestReader(encoder, load_project(code))

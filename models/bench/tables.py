@@ -24,8 +24,9 @@ def main() -> None:
     folder = Path(sys.argv[1]).resolve()
     code = folder / "model" / "code"
     sys.path.insert(0, str(code))
-    from common.payload import JSON_TYPE, RequestReader
+    from common.payload import RequestReader
     from common.project import load_project
+    from common.wire import JSON_TYPE
 
     from booster import XgboostModel
     from tree_tables import TreeTables

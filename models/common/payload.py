@@ -8,9 +8,6 @@ unexpected is looked at value by value, which also finds the row to name.
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from array import array
 from collections.abc import Callable, Collection, Sequence
 from itertools import chain
@@ -20,65 +17,19 @@ import numpy
 from .encoder import Encoder, Feature, text_sizes
 from .project import NUMERIC_TYPES, Project
 from .values import BadValue, from_json, from_text
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is no JSON number")
-
-
-try:  # AWS's serving images answer with this error's status; ours reads the same attributes
-    from sagemaker_inference.errors import BaseInferenceToolkitError
-except ImportError:
-
-    class BaseInferenceToolkitError(Exception):
-        """Stands in where the toolkit is not installed."""
-
-        def __init__(self, status_code: int, message: str, phrase: str):
-            super().__init__(message)
-            self.status_code = status_code
-            self.message = message
-            self.phrase = phrase
-
-
-_decode = json.JSONDecoder(parse_constant=_refuse_constant).decode
-try:  # AWS's images come without it
-    import orjson
-except ImportError:
-    orjson = None
-
-
-def _loads(content: bytes | str) -> object:
-    """Raises ValueError. The standard library takes four times as long as orjson."""
-    if orjson is not None:
-        return orjson.loads(content)
-    try:
-        return _decode(content if isinstance(content, str) else content.decode())
-    except RecursionError as error:
-        raise ValueError("nested too deep") from error
-
-
-def number_texts(numbers: numpy.ndarray, separator: str) -> str:
-    """JSON numbers with digits that tell every float32 from its neighbours; `numbers` (rows,) float32, finite."""
-    if orjson is not None:
-        texts = orjson.dumps(numbers, option=orjson.OPT_SERIALIZE_NUMPY).decode()[1:-1]
-        return texts if separator == "," else texts.replace(",", separator)
-    # One format for all is a third faster than one for each.
-    return (f"%.9g{separator}" * len(numbers) % tuple(numbers.tolist()))[: -len(separator)]
-
-
-JSON_TYPE, CSV_TYPE, JSON_LINES_TYPES = (
-    "application/json",
-    "text/csv",
-    ("application/jsonlines", "application/x-ndjson"),
+from .wire import (
+    CSV_TYPE,
+    JSON_LINES_TYPES,
+    JSON_TYPE,
+    BadRequest,
+    csv_columns,
+    fast_json,
+    json_numbers,
+    parse_json,
+    text_of,
 )
+
 _NAN = float("nan")
-
-
-class BadRequest(BaseInferenceToolkitError):
-    """A request that the client has to change: status 400, with the row (from 1) and the column in the text."""
-
-    def __init__(self, message: str):
-        super().__init__(400, message, "Bad Request")
 
 
 class RequestReader:
@@ -103,13 +54,13 @@ class RequestReader:
         if media_type == JSON_TYPE:
             return self._json_matrix(body)
         if media_type in JSON_LINES_TYPES:
-            return self._matrix_of_rows(self._json_lines(_text(body)))
+            return self._matrix_of_rows(self._json_lines(text_of(body)))
         if media_type == CSV_TYPE:
-            return self._csv_matrix(_text(body))
+            return self._csv_matrix(text_of(body))
         raise BadRequest(f"got content type '{media_type}', expected {JSON_TYPE}, {CSV_TYPE} or {JSON_LINES_TYPES[0]}")
 
     def _json_matrix(self, body: bytes) -> numpy.ndarray:
-        content = self._parse(body, "body")
+        content = parse_json(body, "body")
         rows, columns = (content.get("instances"), content.get("inputs")) if isinstance(content, dict) else (None, None)
         if isinstance(rows, list) and columns is None:
             return self._matrix_of_rows(rows)
@@ -122,22 +73,12 @@ class RequestReader:
     def _json_lines(self, text: str) -> list[dict]:
         lines = [line for line in text.split("\n") if line.strip()]
         try:
-            rows = _loads("[" + ",".join(lines) + "]")
+            rows = fast_json("[" + ",".join(lines) + "]")
             if len(rows) == len(lines):
                 return rows
         except ValueError:
             pass  # line by line finds the one that is wrong
-        return [self._parse(line, f"row {number}") for number, line in enumerate(lines, 1)]
-
-    def _parse(self, content: bytes | str, where: str) -> object:
-        try:
-            return _loads(content)
-        except ValueError:
-            pass  # the standard library reads numbers of any size, so that the column can be named
-        try:
-            return _decode(content if isinstance(content, str) else _text(content))
-        except (ValueError, RecursionError) as error:
-            raise BadRequest(f"{where}: no valid JSON: {error}") from error
+        return [parse_json(line, f"row {number}") for number, line in enumerate(lines, 1)]
 
     def _matrix_of_rows(self, rows: list[dict]) -> numpy.ndarray:
         return self._encoded(self._columns(rows), len(rows), from_json)
@@ -185,16 +126,13 @@ class RequestReader:
                 raise BadRequest(f"{where}column '{name}': missing, but not nullable")
 
     def _csv_matrix(self, text: str) -> numpy.ndarray:
-        header, columns = _plain_csv(text) or _csv(text)
-        if len(set(header)) < len(header):
-            twice = next(name for place, name in enumerate(header) if name in header[:place])
-            raise BadRequest(f"column '{twice}': twice in the header")
-        self._check_names(header)
-        return self._encoded(dict(zip(header, columns, strict=True)), len(columns[0]), from_text)
+        columns = csv_columns(text)
+        self._check_names(columns)
+        return self._encoded(columns, len(next(iter(columns.values()))), from_text)
 
     def _encoded(self, columns: dict[str, Sequence[object]], rows: int, parse: Callable) -> numpy.ndarray:
         """The matrix of columns of one length. `parse` reads a value of any type, slowly."""
-        numbers = self._number_arrays(columns, rows, _json_numbers if parse is from_text else list)
+        numbers = self._number_arrays(columns, rows, json_numbers if parse is from_text else list)
 
         def array_of(feature: Feature) -> numpy.ndarray:
             values = columns.get(feature.name)
@@ -206,16 +144,14 @@ class RequestReader:
         return self._encoder.encode_arrays(rows, array_of)
 
     def _number_arrays(
-        self, columns: dict[str, Sequence[object]], rows: int, json_numbers: Callable[[Sequence], list | None]
+        self, columns: dict[str, Sequence[object]], rows: int, json_values: Callable[[Sequence], list | None]
     ) -> dict[str, numpy.ndarray | None]:
-        """By name, the columns of numbers that hold nothing else; None for one that does. `json_numbers` gives a column's
+        """By name, the columns of numbers that hold nothing else; None for one that does. `json_values` gives a column's
         values as JSON has them, or says None.
         """
         features = [feature for feature in self._encoder.features if feature.kind in NUMERIC_TYPES]
         lists = {
-            feature: json_numbers(columns[feature.name])
-            for feature in features
-            if columns.get(feature.name) is not None
+            feature: json_values(columns[feature.name]) for feature in features if columns.get(feature.name) is not None
         }
         together = _block(list(lists), list(lists.values()), rows)
         if together is not None:
@@ -244,44 +180,6 @@ class RequestReader:
         elif feature.kind == "text":
             return text_sizes(parsed)
         return numpy.array(parsed, dtype=numpy.float64)  # None becomes NaN
-
-
-def _text(body: bytes) -> str:
-    try:
-        return body.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise BadRequest(f"expected UTF-8, got byte {error.start} that is none") from error
-
-
-def _plain_csv(text: str) -> tuple[list[str], list[list[str]]] | None:
-    """Header and columns of a CSV text without quotes, in which every line has as many fields; None for any other."""
-    if '"' in text or "\r" in text:
-        return None
-    first, _, lines = text.removeprefix("\ufeff").rstrip("\n").partition("\n")
-    header = first.split(",")
-    if not lines or len(header) == 1:  # in one column an empty line is no row
-        return None
-    # Between the fields of two lines stands one that no line can have: if it comes at every such distance, and nowhere
-    # else, all lines have as many fields as the header.
-    fields = lines.replace("\n", ",\n,").split(",")
-    distance = len(header) + 1
-    ends = fields[len(header) :: distance]
-    if len(fields) % distance != len(header) or len(ends) != lines.count("\n") or not set(ends) <= {"\n"}:
-        return None
-    return header, [fields[place::distance] for place in range(len(header))]
-
-
-def _csv(text: str) -> tuple[list[str], list[Sequence[str]]]:
-    """Header and columns of any CSV text."""
-    records = list(csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline="")))
-    rows = [record for record in records[1:] if record]
-    if not rows:
-        raise BadRequest("got no row, expected a CSV header and at least one row")
-    header = records[0]
-    for number, row in enumerate(rows, 1):
-        if len(row) != len(header):
-            raise BadRequest(f"row {number}: {len(row)} fields, expected {len(header)} as in the header")
-    return header, list(zip(*rows, strict=True))
 
 
 class _Codes(dict):
@@ -334,18 +232,6 @@ def _numbers(values: list | None, feature: Feature) -> numpy.ndarray | None:
     whole = numpy.full(len(values), _NAN)
     whole[[value is not None for value in values]] = found[0]
     return whole
-
-
-def _json_numbers(texts: Sequence[str]) -> list | None:
-    """The texts as JSON. What is no number there, such as `+1`, `.5` or an empty field, is left to others: None."""
-    text = ",".join(texts)
-    if "n" in text:
-        return None  # null would be a missing value
-    try:
-        numbers = _loads(f"[{text}]")
-    except ValueError:
-        return None
-    return numbers if len(numbers) == len(texts) else None
 
 
 def _missing(feature: Feature, rows: int) -> numpy.ndarray:

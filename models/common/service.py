@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy
 
-from .payload import CSV_TYPE, JSON_LINES_TYPES, BadRequest, RequestReader, number_texts
+from .payload import RequestReader
 from .project import load_project
+from .wire import CSV_TYPE, JSON_LINES_TYPES, BadRequest, number_texts
 
 
 class Service:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import random
 
-from common import payload
+from common import wire
 from common.container import JobError
 from common.dataset import read_dataset
 from common.encoder import MINIMUM_CATEGORY_ROWS, Encoder, Feature, Label
-from common.payload import BadRequest, RequestReader, number_texts
+from common.payload import RequestReader
 from common.project import parse_project
 from common.values import from_json
+from common.wire import BadRequest, number_texts
 from conftest import settings
 
 import numpy
@@ -38,7 +39,7 @@ def fitted(tmp_path):
 def parser(request, monkeypatch):
     """AWS's images come without orjson."""
     if request.param != "orjson":
-        monkeypatch.setattr(payload, "orjson", None)
+        monkeypatch.setattr(wire, "orjson", None)
 
 
 def instances(rows):
@@ -321,9 +322,9 @@ def test_plain_csv_is_read_as_any_csv_is():
         widths = [width, *(width + (uneven and chance.choice([-1, 0, 0, 1])) for _ in range(chance.randint(0, 4)))]
         lines = [",".join(chance.choice(["", "a", " b", "\t", "é", "1"]) for _ in range(fields)) for fields in widths]
         text = "\n".join(lines) + "\n" * chance.randint(0, 2)
-        fast = payload._plain_csv(text)
+        fast = wire.plain_csv(text)
         try:
-            header, columns = payload._csv(text)
+            header, columns = wire.any_csv(text)
         except BadRequest:
             assert fast is None
             continue

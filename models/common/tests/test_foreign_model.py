@@ -122,7 +122,7 @@ FAILURES = {
     "import absent_library": r"ModuleNotFoundError \(No module named 'absent_library'\) .* when it loaded the model",
     "def model_fn(model_dir): raise RuntimeError('first\\nsecond')": r"RuntimeError \(first\) from",
     LOADS + "raise ValueError(body)": r"got ValueError from .* for held-out rows 1 to 50",
-    LOADS + "from common.payload import BadRequest; raise BadRequest('row 2')": r"BadRequest \(row 2\) from",
+    LOADS + "from common.wire import BadRequest; raise BadRequest('row 2')": r"BadRequest \(row 2\) from",
     LOADS + "print(body, flush=True); import os; os._exit(3)": "the end of its process, status 3",
     LOADS + "return '0.5\\n', accept": "1 predictions",
     LOADS + "return body, accept": r"no prediction \(KeyError\)",

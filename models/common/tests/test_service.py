@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 
-from common import payload
+from common import wire
 from common.encoder import Encoder, Feature, Label
-from common.payload import BadRequest
 from common.service import Service
+from common.wire import BadRequest
 from conftest import column, settings
 
 import numpy
@@ -32,7 +32,7 @@ class Predictor:
 def service(request, monkeypatch, tmp_path):
     """A service of given classes and predictions; AWS's images come without orjson."""
     if request.param != "orjson":
-        monkeypatch.setattr(payload, "orjson", None)
+        monkeypatch.setattr(wire, "orjson", None)
     monkeypatch.setenv("FLYWHEEL_MODEL_VERSION", "trial/3")
     columns = {"x": column("number"), "y": column("category", "label")}
     (tmp_path / "project.json").write_text(json.dumps(settings(columns, "multiclass")))
