@@ -136,7 +136,7 @@ def _from_disk(folder: Path, project: Project, options: Options, encoder: Encode
     report_bad_rows(bad, total, project)
     encoder = encoder or fitted
     watching = Watching(project, share, rows_by_day)
-    watched = drawn if watching.rows_of_days is None else watching.rows_of_days
+    watched = drawn if watching.rows_of_blocks is None else watching.rows_of_blocks
     if not enough_to_watch(watched, trained):
         watching, watched = Watching(project, 0, rows_by_day), 0
     pages = tempfile.TemporaryDirectory(prefix="xgboost-pages-")

@@ -1,11 +1,11 @@
-"""Early stopping looks at whole days where there are enough of them."""
+"""Early stopping looks at whole weeks or days where there are enough of them."""
 
 from __future__ import annotations
 
 from collections import Counter
 
 from common.project import parse_project
-from common.watching import MINIMUM_DAYS, Watching, count_days
+from common.watching import MINIMUM_BLOCKS, Watching, count_days
 from conftest import column, settings
 
 import numpy
@@ -35,6 +35,10 @@ def rows_of(days: list[int | None]) -> pyarrow.Table:
     )
 
 
+def date_to_day(text: str) -> int:
+    return int(numpy.datetime64(text, "D").astype(int))
+
+
 def watched_days(days: list[int | None], share: float = 0.1) -> tuple[set, set, float]:
     """(days that are watched, days that are learned, share of rows watched)"""
     watched = Watching.of(rows_of(days), PROJECT, share).among(rows_of(days))
@@ -42,13 +46,23 @@ def watched_days(days: list[int | None], share: float = 0.1) -> tuple[set, set, 
     return {day for day, mark in marked if mark}, {day for day, mark in marked if not mark}, float(watched.mean())
 
 
-@pytest.mark.parametrize("count", [MINIMUM_DAYS, 28, 365])
+@pytest.mark.parametrize("count", [MINIMUM_BLOCKS, 28, 60])
 def test_days_are_watched_whole_and_have_the_share(count):
     days = [day for day in range(-5, count - 5) for _ in range(20)]
     watched, learned, share = watched_days(days)
     assert watched
     assert not watched & learned
     assert 0.1 <= share <= 0.1 + 1 / count
+
+
+@pytest.mark.parametrize("weeks", [MINIMUM_BLOCKS, 35, 200])
+def test_weeks_are_watched_whole_where_there_are_enough(weeks):
+    monday = date_to_day("2026-01-05")
+    days = [day for day in range(monday, monday + 7 * weeks) for _ in range(3)]
+    watched, learned, share = watched_days(days)
+    assert not watched & learned
+    assert {day - (day - monday) % 7 + weekday for day in watched for weekday in range(7)} == watched
+    assert 0.1 <= share <= 0.1 + 1 / weeks
 
 
 def test_the_choice_does_not_depend_on_order_or_number_of_rows():
@@ -59,7 +73,7 @@ def test_the_choice_does_not_depend_on_order_or_number_of_rows():
 @pytest.mark.parametrize(
     "days",
     [
-        [day for day in range(MINIMUM_DAYS - 1) for _ in range(500)],  # too few
+        [day for day in range(MINIMUM_BLOCKS - 1) for _ in range(500)],  # too few
         [0] * 4000 + list(range(40)) * 25,  # one day is most of the rows, and is drawn or not
     ],
 )
@@ -93,5 +107,5 @@ def test_parts_agree_with_the_whole():
     counts = sum((count_days(part, PROJECT) for part in parts), Counter())
     by_parts = Watching(PROJECT, 0.2, counts)
     whole = Watching.of(rows, PROJECT, 0.2)
-    assert by_parts.rows_of_days == whole.rows_of_days == int(whole.among(rows).sum())
+    assert by_parts.rows_of_blocks == whole.rows_of_blocks == int(whole.among(rows).sum())
     assert (numpy.concatenate([by_parts.among(part) for part in parts]) == whole.among(rows)).all()
