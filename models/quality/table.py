@@ -1,6 +1,6 @@
 """The quality table of docs/models.md: our two models against scikit-learn's and XGBoost's defaults, on public data.
 
-    python models/quality/table.py [--seeds 5] [--rows 30000] [--tasks flights movielens hmda] [--models ...]
+    python models/quality/table.py [--seeds 5] [--first 0] [--rows 30000] [--tasks flights movielens hmda] [--models ...]
 
 Hours with all rows, most of them the network's on a CPU; `--rows` limits the training rows.
 
@@ -38,6 +38,7 @@ CATEGORIES_OF_HISTOGRAMS = 255  # HistGradientBoosting's limit; columns with mor
 def main() -> None:
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--seeds", type=int, default=5)
+    arguments.add_argument("--first", type=int, default=0, help="the first seed: to share seeds among machines")
     arguments.add_argument("--rows", type=int, default=10**9, help="training rows at most")
     arguments.add_argument("--tasks", nargs="+", default=list(TASKS))
     arguments.add_argument("--models", nargs="+", default=list(MODELS_BY_NAME))
@@ -46,7 +47,7 @@ def main() -> None:
         task = TASKS[name](chosen.rows)
         scores: dict[str, list[float]] = {model: [] for model in chosen.models}
         seconds: dict[str, list[float]] = {model: [] for model in chosen.models}
-        for seed in range(chosen.seeds):
+        for seed in range(chosen.first, chosen.first + chosen.seeds):
             with tempfile.TemporaryDirectory() as folder:
                 trial = Trial(task, seed, Path(folder))
                 for model in chosen.models:
