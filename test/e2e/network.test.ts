@@ -1,4 +1,4 @@
-/** A network through the loop, and XGBoost judged against it, on the laptop cloud: `npm run test:models`, as it needs PyTorch. */
+/** A network through the loop, and either algorithm judged against the other, on the laptop cloud: `npm run test:models`, as it needs PyTorch. */
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { predictionAnswer, routes } from '../../lambdas/contract/http.ts';
@@ -65,5 +65,16 @@ describe('a project with a network', () => {
       'sagemaker-xgboost',
     ]);
     expect(await serving(flywheel, PROJECT)).toBe('trial/2');
+  });
+
+  it('may come back to a network, which is judged against XGBoost', async () => {
+    process.env.FLYWHEEL_CONFIG = join(import.meta.dirname, 'network.config.ts');
+    await flywheel.flywheel('deploy');
+    await trial.upload('third.csv.gz', trialCsv({ from: 20_000, rows: 3000 }));
+    await trial.event('ModelEvaluated', { model: 3 }, LOOP_MS);
+    const [evaluation] = (await flywheel.lineage.newest('evaluation', PROJECT, 10)).filter((each) => each.model === 3);
+    expect(evaluation).toMatchObject({ champion: 2, status: 'completed' });
+    expect(evaluation?.evaluation?.champion?.metrics.auc?.value).toBeGreaterThan(0.85);
+    expect(evaluation?.evaluation?.difference?.auc?.value).toBeGreaterThan(-0.05);
   });
 });

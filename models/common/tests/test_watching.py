@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from common.project import parse_project
-from common.watching import MINIMUM_BLOCKS, Watching, count_days
+from common.watching import DAYS, WEEKS, Watching, count_days
 from conftest import column, settings
 
 import numpy
@@ -46,7 +46,7 @@ def watched_days(days: list[int | None], share: float = 0.1) -> tuple[set, set, 
     return {day for day, mark in marked if mark}, {day for day, mark in marked if not mark}, float(watched.mean())
 
 
-@pytest.mark.parametrize("count", [MINIMUM_BLOCKS, 28, 60])
+@pytest.mark.parametrize("count", [DAYS.minimum, 28, 60])
 def test_days_are_watched_whole_and_have_the_share(count):
     days = [day for day in range(-5, count - 5) for _ in range(20)]
     watched, learned, share = watched_days(days)
@@ -55,7 +55,7 @@ def test_days_are_watched_whole_and_have_the_share(count):
     assert 0.1 <= share <= 0.1 + 1 / count
 
 
-@pytest.mark.parametrize("weeks", [MINIMUM_BLOCKS, 35, 200])
+@pytest.mark.parametrize("weeks", [WEEKS.minimum, 35, 200])
 def test_weeks_are_watched_whole_where_there_are_enough(weeks):
     monday = date_to_day("2026-01-05")
     days = [day for day in range(monday, monday + 7 * weeks) for _ in range(3)]
@@ -63,6 +63,12 @@ def test_weeks_are_watched_whole_where_there_are_enough(weeks):
     assert not watched & learned
     assert {day - (day - monday) % 7 + weekday for day in watched for weekday in range(7)} == watched
     assert 0.1 <= share <= 0.1 + 1 / weeks
+
+
+def test_days_are_watched_where_weeks_are_too_few():
+    days = [day for day in range(7 * (WEEKS.minimum - 2)) for _ in range(3)]
+    watched, learned, _ = watched_days(days)
+    assert {day + 1 for day in watched} & learned
 
 
 def test_the_choice_does_not_depend_on_order_or_number_of_rows():
@@ -73,7 +79,7 @@ def test_the_choice_does_not_depend_on_order_or_number_of_rows():
 @pytest.mark.parametrize(
     "days",
     [
-        [day for day in range(MINIMUM_BLOCKS - 1) for _ in range(500)],  # too few
+        [day for day in range(DAYS.minimum - 1) for _ in range(500)],  # too few
         [0] * 4000 + list(range(40)) * 25,  # one day is most of the rows, and is drawn or not
     ],
 )
