@@ -7,22 +7,33 @@ import { show } from './problems.ts';
 import type { TabularHyperparameters } from './training.ts';
 
 type Algorithm = ProjectSettings['training']['algorithm'];
-/** What Python makes of the text; a list holds the only values allowed. `any`: XGBoost decides. */
-type Kind = 'whole number' | 'number' | 'any' | readonly string[];
+/** A number that is `least` or more, and less than `below`, which may be infinite. */
+interface Bounded {
+  readonly kind: 'whole number' | 'number';
+  readonly least: number;
+  readonly below: number;
+}
+/** What Python makes of the text; a list holds the only values allowed. */
+type Checked = Bounded | readonly string[];
+/** `any`: XGBoost decides. */
+type Kind = Checked | 'any';
+
+const whole = (least: number): Bounded => ({ kind: 'whole number', least, below: Number.POSITIVE_INFINITY });
+const number = (least: number, below = Number.POSITIVE_INFINITY): Bounded => ({ kind: 'number', least, below });
 
 const tabular: Readonly<Record<keyof TabularHyperparameters, Kind>> = {
-  epochs: 'whole number',
-  patience: 'whole number',
-  validation_share: 'number',
-  batch_size: 'whole number',
-  learning_rate: 'number',
-  weight_decay: 'number',
-  members: 'whole number',
-  width: 'whole number',
-  depth: 'whole number',
-  embedding: 'whole number',
-  bins: 'whole number',
-  dropout: 'number',
+  epochs: whole(1),
+  patience: whole(1),
+  validation_share: number(0, 1),
+  batch_size: whole(0),
+  learning_rate: number(0),
+  weight_decay: number(0),
+  members: whole(1),
+  width: whole(1),
+  depth: whole(1),
+  embedding: whole(1),
+  bins: whole(2),
+  dropout: number(0, 1),
   class_weights: ['none', 'balanced'],
 };
 
@@ -33,13 +44,12 @@ const boosterParameters = `alpha base_score booster colsample_bylevel colsample_
   tweedie_variance_power verbosity`.split(/\s+/);
 
 const xgboost: Readonly<Record<string, Kind>> = {
-  rounds: 'whole number',
-  num_round: 'whole number',
-  early_stopping_rounds: 'whole number',
-  validation_share: 'number',
-  checkpoint_seconds: 'number',
+  num_round: whole(1),
+  early_stopping_rounds: whole(1),
+  validation_share: number(0, 1),
+  checkpoint_seconds: number(0),
   external_memory: ['auto', 'true', 'false'],
-  workers: 'whole number',
+  workers: whole(0),
   ...Object.fromEntries(boosterParameters.map((name): [string, Kind] => [name, 'any'])),
 };
 
@@ -62,21 +72,21 @@ export function checkHyperparameters({ name: algorithm, hyperparameters: given }
           message: `got a hyperparameter that ${algorithm}() does not have, expected one of: ${[...known.keys()].sort().join(', ')}`,
         },
       ];
-    if (suits(text, kind)) return [];
-    const expectation = typeof kind === 'string' ? `a ${kind}` : kind.map(show).join(' or ');
-    return [{ path, message: `got ${show(text)}, expected ${expectation}` }];
+    return kind === 'any' || suits(text, kind)
+      ? []
+      : [{ path, message: `got ${show(text)}, expected ${expectation(kind)}` }];
   });
 }
 
-function suits(text: string, kind: Kind): boolean {
-  switch (kind) {
-    case 'any':
-      return true;
-    case 'whole number':
-      return /^-?\d+$/.test(text);
-    case 'number':
-      return text.trim() !== '' && Number.isFinite(Number(text));
-    default:
-      return kind.includes(text);
-  }
+function suits(text: string, kind: Checked): boolean {
+  if (!('kind' in kind)) return kind.includes(text);
+  const value = Number(text);
+  const written = kind.kind === 'number' ? text.trim() !== '' : /^-?\d+$/.test(text);
+  return written && value >= kind.least && value < kind.below;
+}
+
+function expectation(kind: Checked): string {
+  if (!('kind' in kind)) return kind.map(show).join(' or ');
+  const upper = Number.isFinite(kind.below) ? ` and less than ${kind.below}` : '';
+  return `a ${kind.kind}, ${kind.least} or more${upper}`;
 }

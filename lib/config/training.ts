@@ -39,7 +39,10 @@ export interface TabularHyperparameters {
   readonly epochs?: number;
   /** Epochs without a better validation loss before training stops. */
   readonly patience?: number;
-  /** Share of the training rows that early stopping watches. */
+  /**
+   * Share of the training rows that early stopping watches.
+   * @default - a tenth; a fifth of fewer than 5,000 rows
+   */
   readonly validation_share?: number;
   /** 0: about a hundredth of the training rows, between 128 and 8192. */
   readonly batch_size?: number;

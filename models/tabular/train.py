@@ -36,7 +36,7 @@ from fit import Fit, Process, class_weights
 from forward import Network, Shape
 from model import ENCODER_FILE, MODEL_FILE, TabularModel
 from network import predictions, quantile_bins
-from options import Options, read_options
+from options import Options, read_options, share_to_watch
 from torch import distributed
 
 
@@ -54,7 +54,7 @@ def train(container: Container) -> None:
     if rows.num_rows == 0:
         raise JobError("got no labelled row to train on, expected some; upload more rows or lower training.holdOut")
     encoder = Encoder.fit(rows, project)
-    watched = Watching.of(rows, project, options.validation_share).among(rows)
+    watched = Watching.of(rows, project, share_to_watch(options, rows.num_rows)).among(rows)
     if not enough_to_watch(int(watched.sum()), rows.num_rows):
         watched[:] = False
     log(f"training on {(~watched).sum()} rows, watching {watched.sum()}; {encoder.width} columns")

@@ -63,7 +63,7 @@ class Boosting:
         # Each worker has its own rows, and the first one's say for all whose checkpoint it is.
         self._identity = xgboost.collective.broadcast(_identity(parameters, training, watching, trees), 0)
         self._early = Early(round=start.num_boosted_rounds()) if start else Early()
-        self._last_round = self._early.round + options.rounds
+        self._last_round = self._early.round + options.num_round
         self._sampled = any(parameters.get(name, 1) != 1 for name in _SAMPLING)
         self._checkpoint: bytes | None = None
         self._booster = self._fresh_booster(trees)

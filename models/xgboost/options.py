@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from math import inf
 
 from common.container import JobError
+from common.hyperparameters import check_bounds
 from common.project import Project
 
 BOOSTER_PARAMETERS = frozenset(
@@ -25,7 +27,7 @@ DEFAULT_ETA = 0.1
 class Options:
     """Settings of train.py that are not XGBoost's, with their defaults; `booster` holds XGBoost's."""
 
-    rounds: int = 500
+    num_round: int = 500
     early_stopping_rounds: int = 30
     # Share of the training rows that early stopping watches, chosen by their hash; 0 trains all rounds on all rows.
     validation_share: float = 0.1
@@ -39,7 +41,6 @@ class Options:
 
 
 _OWN = {
-    "rounds": int,
     "num_round": int,
     "early_stopping_rounds": int,
     "validation_share": float,
@@ -48,11 +49,20 @@ _OWN = {
     "workers": int,
 }
 
+# At least, and less than.
+_BOUNDS = {
+    "num_round": (1, inf),
+    "early_stopping_rounds": (1, inf),
+    "validation_share": (0, 1),
+    "checkpoint_seconds": (0, inf),
+    "workers": (0, inf),
+}
+
 
 def read_options(hyperparameters: dict[str, str], project: Project) -> Options:
     """Options from a job's hyperparameters.
 
-    Raises JobError naming a hyperparameter that is unknown or no number.
+    Raises JobError naming a hyperparameter that is unknown, no number or out of its bounds.
     """
     own: dict[str, object] = {}
     booster: dict[str, object] = {"seed": project.seed}
@@ -61,7 +71,7 @@ def read_options(hyperparameters: dict[str, str], project: Project) -> Options:
     for name, text in hyperparameters.items():
         if name in _OWN:
             try:
-                own["rounds" if name == "num_round" else name] = _OWN[name](text)
+                own[name] = _OWN[name](text)
             except ValueError as error:
                 raise JobError(f"got hyperparameter {name}='{text}', expected a number") from error
         elif name in BOOSTER_PARAMETERS:
@@ -71,7 +81,9 @@ def read_options(hyperparameters: dict[str, str], project: Project) -> Options:
             raise JobError(f"got the unknown hyperparameter '{name}', expected one of {known}")
     if own.get("external_memory", "auto") not in ("auto", "true", "false"):
         raise JobError(f"got external_memory='{own['external_memory']}', expected auto, true or false")
-    return Options(max_bin=int(booster.get("max_bin", Options.max_bin)), booster=booster, **own)
+    options = Options(max_bin=int(booster.get("max_bin", Options.max_bin)), booster=booster, **own)
+    check_bounds(options, _BOUNDS)
+    return options
 
 
 def _parsed(text: str) -> object:

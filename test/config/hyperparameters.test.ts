@@ -11,12 +11,15 @@ const pythonKinds: Readonly<Record<string, string>> = { int: 'whole number', flo
 /** Kinds by name, in Python's words; a list of allowed values is a text. */
 const kindsOf = (algorithm: 'xgboost' | 'tabular') =>
   Object.fromEntries(
-    Object.entries(hyperparameters[algorithm]).map(([name, kind]) => [name, typeof kind === 'string' ? kind : 'text']),
+    Object.entries(hyperparameters[algorithm]).map(([name, kind]) => {
+      if (typeof kind === 'string') return [name, kind];
+      return [name, 'kind' in kind ? kind.kind : 'text'];
+    }),
   );
 
 describe('the names here are those that Python reads', () => {
   it('of the network: the fields of its dataclass but the seed, which is the setting training.seed', () => {
-    const fields = [...optionsOf('tabular').matchAll(/^ {4}(\w+): (int|float|str) = /gm)].map(
+    const fields = [...optionsOf('tabular').matchAll(/^ {4}(\w+): (int|float|str)(?: \| None)? = /gm)].map(
       ([, name = '', kind = '']) => [name, pythonKinds[kind]],
     );
     expect(fields.length).toBeGreaterThan(10);
@@ -35,6 +38,19 @@ describe('the names here are those that Python reads', () => {
     expect(boosterKinds.length).toBeGreaterThan(30);
     expect({ ...kindsOf('xgboost'), seed: 'any' }).toEqual(Object.fromEntries([...boosterKinds, ...ownKinds]));
   });
+});
+
+it.each(['xgboost', 'tabular'] as const)('the bounds here are those of Python: %s', (algorithm) => {
+  const [, table = ''] = /^_BOUNDS = \{([^}]+)\}/m.exec(optionsOf(algorithm)) ?? [];
+  const bounds = [...table.matchAll(/"(\w+)": \((\d+), (\d+|inf)\)/g)].map(([, name = '', least, below]) => [
+    name,
+    { least: Number(least), below: Number(below === 'inf' ? 'Infinity' : below) },
+  ]);
+  expect(bounds.length).toBeGreaterThan(3);
+  const here = Object.entries(hyperparameters[algorithm]).flatMap(([name, kind]) =>
+    typeof kind === 'object' && 'kind' in kind ? [[name, { least: kind.least, below: kind.below }]] : [],
+  );
+  expect(Object.fromEntries(here)).toEqual(Object.fromEntries(bounds));
 });
 
 function mistakesOf(algorithm: Algorithm, ownHyperparameters = false): readonly string[] {
@@ -70,7 +86,13 @@ describe('a hyperparameter', () => {
       'hyperparameters.n_estimators: got a hyperparameter that xgboost() does not have, expected one of: alpha',
     ],
     ['named as a part of every object', xgboost({ constructor: 1 }), 'that xgboost() does not have'],
-    ['of half an epoch', tabular({ epochs: 2.5 }), "hyperparameters.epochs: got '2.5', expected a whole number"],
+    [
+      'of half an epoch',
+      tabular({ epochs: 2.5 }),
+      "hyperparameters.epochs: got '2.5', expected a whole number, 1 or more",
+    ],
+    ['of no epoch', tabular({ epochs: 0 }), "hyperparameters.epochs: got '0', expected a whole number, 1 or more"],
+    ['of all rows to watch', xgboost({ validation_share: 1 }), "got '1', expected a number, 0 or more and less than 1"],
     ['that is no number', tabular({ dropout: Number.NaN }), "hyperparameters.dropout: got 'NaN', expected a number"],
     [
       'of other class weights',
