@@ -96,12 +96,13 @@ def fits(columns: Columns, device: torch.device) -> bool:
 def batches(columns: Columns, order: torch.Tensor, size: int, device: torch.device) -> Iterator[Columns]:
     """Full batches of rows in this order, on the device; rows after the last full batch are left for another epoch."""
     starts = range(0, len(order) - size + 1, size)
-    if columns.device == device:
+    if columns.device.type == device.type:  # "cuda" is the same device as "cuda:0", and yet not equal to it
         for start in starts:
             yield columns.take(order[start : start + size])
         return
     stream = torch.cuda.Stream(device)
-    with ThreadPoolExecutor(1) as worker:
+    # A thread begins on the first GPU, whichever this process has.
+    with ThreadPoolExecutor(1, initializer=torch.cuda.set_device, initargs=(device,)) as worker:
         waiting = [worker.submit(_sent, columns, order[start : start + size], device, stream) for start in starts[:2]]
         for position in range(len(starts)):
             batch = waiting.pop(0).result()

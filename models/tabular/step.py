@@ -7,7 +7,7 @@ of memory halves the part of a batch that is computed at once, never the batch: 
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from common.container import log
 
@@ -52,6 +52,7 @@ class Stepper:
         self._network = network
         self._optimizer = optimizer
         self._loss = _LOSSES[loss]
+        self._acceleration = acceleration
         self._bf16 = acceleration.bf16
         self._graph_wanted = acceleration.graph
         self._world = world
@@ -63,6 +64,12 @@ class Stepper:
         if acceleration.compiled:
             mode = "max-autotune-no-cudagraphs" if acceleration.tuned else None  # the graph is ours
             self._part_loss = torch.compile(self._plain_part_loss, dynamic=False, mode=mode)
+
+    @property
+    def used(self) -> Acceleration:
+        """What is left after the first step of what the steps were to use."""
+        compiled = self._part_loss != self._plain_part_loss
+        return replace(self._acceleration, compiled=compiled, graph=self._graph_wanted)
 
     def step(self, batch: Columns) -> torch.Tensor:
         """Loss of this process's rows before the step, a tensor on the device that the next step overwrites."""
@@ -132,16 +139,17 @@ class Stepper:
             for weight in self._network.parameters()
             if weight in self._optimizer.state
         }
-        stream = torch.cuda.Stream()
-        stream.wait_stream(torch.cuda.current_stream())
         try:
+            stream = torch.cuda.Stream()
+            stream.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(stream):
                 for _ in range(WARM_UP_STEPS):
                     self._compute(self._batch)
                     self._optimizer.step()
             torch.cuda.current_stream().wait_stream(stream)
             graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(graph):
+            # Other threads may go on allocating: the one that sends the next batch, and NCCL's watchdog.
+            with torch.cuda.graph(graph, capture_error_mode="thread_local"):
                 self._compute(self._batch)
                 if self._world == 1:
                     self._optimizer.step()

@@ -43,6 +43,20 @@ def test_piecewise_codes_say_where_in_its_bin_a_value_lies():
     assert torch.equal(layer(values), torch.tensor(expected))
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine can")
+def test_what_a_machine_cannot_do_is_given_up_and_the_result_stays_the_same(capsys):
+    (plain, expected), network = stepper(), TabM(SHAPE)
+    network.load_state_dict(expected.state_dict())
+    optimizer = torch.optim.AdamW(network.parameters(), lr=0.01)
+    wanted = Acceleration(bf16=False, compiled=True, graph=True)
+    accelerated = Stepper(network, optimizer, "binary", wanted)
+    for seed in range(3):
+        assert torch.equal(accelerated.step(random_columns(seed=seed)), plain.step(random_columns(seed=seed)))
+    assert all(torch.equal(*pair) for pair in zip(network.parameters(), expected.parameters(), strict=True))
+    assert accelerated.used == PLAIN
+    assert "no CUDA graph, steps are launched one by one" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("first", [True, False])
 def test_members_share_a_matrix_and_scale_it(first):
     layer = EnsembleLinear(3, 2, members=2, first=first)
