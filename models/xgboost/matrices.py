@@ -25,7 +25,7 @@ import pyarrow
 import xgboost
 from booster import feature_types
 from options import Options
-from workers import Worker
+from workers import Worker, device_of
 
 # A CSV field of a few characters becomes a float64 of Arrow's, a float32 of the encoder's, and a bin of XGBoost's.
 MEMORY_PER_FILE_BYTE = 6
@@ -56,7 +56,8 @@ def load_data(folder: Path, project: Project, options: Options, worker: Worker, 
             raise JobError(
                 "got several workers and data that exceed the memory, expected one of the two; use a larger instance"
             )
-        return _from_disk(folder, project, options, encoder)
+        on_gpu = device_of(options, worker).startswith("cuda")
+        return _from_disk(folder, project, options, encoder, on_gpu)
     table = read_dataset(folder, project)
     rows = training_rows(table, project)
     if rows.num_rows == 0:
@@ -118,7 +119,7 @@ class _Files(xgboost.DataIter):
         return False
 
 
-def _from_disk(folder: Path, project: Project, options: Options, encoder: Encoder | None) -> Data:
+def _from_disk(folder: Path, project: Project, options: Options, encoder: Encoder | None, on_gpu: bool) -> Data:
     log("the data exceed the memory: read in parts, matrices on disk")
     share = options.validation_share
     bad, total, trained, drawn, rows_by_day = BadRows(), 0, 0, 0, Counter()
@@ -146,6 +147,9 @@ def _from_disk(folder: Path, project: Project, options: Options, encoder: Encode
 
     def matrix(watched: bool, like: xgboost.DMatrix | None) -> xgboost.DMatrix:
         files = _Files(folder, project, encoder, watching, watched, pages.name)
+        if on_gpu:
+            # From rows in host memory, quantile pages on disk are for the CPU alone; from these a GPU makes its own.
+            return xgboost.DMatrix(files, enable_categorical=True, nthread=cpu_count())
         return xgboost.ExtMemQuantileDMatrix(
             files, max_bin=options.max_bin, ref=like, enable_categorical=True, nthread=cpu_count()
         )

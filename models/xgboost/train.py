@@ -34,7 +34,7 @@ from booster import ENCODER_FILE, MODEL_FILE, XgboostModel
 from boosting import Boosting
 from matrices import Data, load_data
 from options import Options, read_options
-from workers import Worker, is_worker, joined, run_workers
+from workers import Worker, device_of, is_worker, joined, run_workers
 
 
 def train(container: Container) -> None:
@@ -95,11 +95,9 @@ def _parameters(options: Options, project: Project, encoder: Encoder, worker: Wo
         "multiclass": {"objective": "multi:softprob", "num_class": classes, "eval_metric": ["mlogloss"]},
         "regression": {"objective": "reg:squarederror", "eval_metric": ["rmse"]},
     }
-    has_cuda = bool(xgboost.build_info().get("USE_CUDA")) and gpu_count() > 0
-    device = f"cuda:{worker.rank}" if worker.world > 1 else "cuda"
     return {
         "tree_method": "hist",
-        "device": device if has_cuda else "cpu",
+        "device": device_of(options, worker),
         "nthread": max(cpu_count() // worker.world, 1),
         **objectives[project.objective],
         **options.booster,

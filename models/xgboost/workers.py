@@ -14,9 +14,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from common.container import FAILURE, log
+from common.container import FAILURE, gpu_count, log
 
 import xgboost
+from options import Options
 
 _RANK, _TRACKER = "FLYWHEEL_WORKER", "FLYWHEEL_TRACKER"
 
@@ -32,6 +33,15 @@ class Worker:
 def is_worker() -> bool:
     """Whether a parent has started this process as one of several."""
     return _RANK in os.environ
+
+
+def device_of(options: Options, worker: Worker) -> str:
+    """XGBoost's `device`: what the user set, else this worker's GPU where machine and build have one, else the CPU."""
+    if "device" in options.booster:
+        return str(options.booster["device"])
+    if gpu_count() == 0 or not xgboost.build_info().get("USE_CUDA"):
+        return "cpu"
+    return f"cuda:{worker.rank}" if worker.world > 1 else "cuda"
 
 
 @contextmanager

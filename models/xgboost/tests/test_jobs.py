@@ -13,12 +13,16 @@ import subprocess
 import sys
 import time
 
+from common.project import parse_project
 from conftest import column, post
 
 import numpy
 import pytest
 import xgboost
+from matrices import load_data
+from options import read_options
 from trials import COLOURS, evaluated, generated, project_of, trained
+from workers import Worker
 
 OPTIONS = {"num_round": "60", "eta": "0.2"}
 
@@ -295,6 +299,28 @@ def test_pages_on_disk_and_several_workers_give_nearly_the_same_model(make_job, 
     rows = generated("binary", seed=9)
     assert numpy.abs(predictions_of(job, rows) - predictions_of(plain, rows)).mean() < 0.02
     assert (job.root / "model/encoder.json").read_bytes() == (plain.root / "model/encoder.json").read_bytes()
+
+
+def test_pages_on_disk_for_a_gpu_hold_the_same_rows(make_job):
+    """What a GPU makes of them needs one; here a CPU trains on them."""
+    job = make_job("pages")
+    project = parse_project(project_of("binary"))
+    for part in range(2):
+        job.add_file("input/data/dataset", str(part) * 64, generated("binary", seed=part))
+    aucs = []
+    for on_gpu in (True, False):
+        options = read_options({"external_memory": "true", "device": "cuda" if on_gpu else "cpu"}, project)
+        data = load_data(job.root / "input/data/dataset", project, options, Worker(0, 1), None)
+        try:
+            assert isinstance(data.training, xgboost.ExtMemQuantileDMatrix) != on_gpu
+            settings = {"objective": "binary:logistic", "tree_method": "hist", "eval_metric": "auc"}
+            booster = xgboost.train(settings, data.training, 20)
+            line = booster.eval(data.watching)
+        finally:
+            data.close()
+        aucs.append(float(line.rpartition(":")[2]))
+    assert min(aucs) > 0.9
+    assert abs(aucs[0] - aucs[1]) < 0.02
 
 
 def test_a_failing_worker_ends_the_job_with_its_reason(make_job):
