@@ -26,6 +26,7 @@ from forward import Shape
 from network import TabM, predictions
 from options import Options, batch_size
 from step import Acceleration, Stepper
+from torch import distributed
 
 CHECKPOINT_FILE = "tabular-checkpoint"
 # Of what a checkpoint holds: one of another version is not used.
@@ -125,9 +126,17 @@ class Fit:
             return math.nan
         predicted = predictions(self._average.network, self._watching, self._objective).numpy()
         labels = self._watching.labels.cpu().numpy()
-        score = float(point_metrics(self._objective, labels, predicted)[_WATCHED[self._objective]])
+        score = self._agreed(float(point_metrics(self._objective, labels, predicted)[_WATCHED[self._objective]]))
         self._keep_best(score)
         return score
+
+    def _agreed(self, score: float) -> float:
+        """Rank 0's score, for all processes: were theirs to differ in the last bit, one might stop and the others wait for it."""
+        if self._process.world == 1:
+            return score
+        shared = torch.tensor(score, dtype=torch.float64, device=self._process.device)
+        distributed.broadcast(shared, 0)
+        return float(shared)
 
     def _keep_best(self, score: float) -> None:
         """Without validation rows the last epoch is the best."""
