@@ -56,8 +56,8 @@ def load_data(folder: Path, project: Project, options: Options, worker: Worker, 
             raise JobError(
                 "got several workers and data that exceed the memory, expected one of the two; use a larger instance"
             )
-        on_gpu = device_of(options, worker).startswith("cuda")
-        return _from_disk(folder, project, options, encoder, on_gpu)
+        on_cpu = device_of(options, worker).startswith("cpu")  # a GPU has several names: cuda, cuda:1, gpu
+        return _from_disk(folder, project, options, encoder, on_cpu)
     table = read_dataset(folder, project)
     rows = training_rows(table, project)
     if rows.num_rows == 0:
@@ -119,7 +119,7 @@ class _Files(xgboost.DataIter):
         return False
 
 
-def _from_disk(folder: Path, project: Project, options: Options, encoder: Encoder | None, on_gpu: bool) -> Data:
+def _from_disk(folder: Path, project: Project, options: Options, encoder: Encoder | None, on_cpu: bool) -> Data:
     log("the data exceed the memory: read in parts, matrices on disk")
     share = options.validation_share
     bad, total, trained, drawn, rows_by_day = BadRows(), 0, 0, 0, Counter()
@@ -147,7 +147,7 @@ def _from_disk(folder: Path, project: Project, options: Options, encoder: Encode
 
     def matrix(watched: bool, like: xgboost.DMatrix | None) -> xgboost.DMatrix:
         files = _Files(folder, project, encoder, watching, watched, pages.name)
-        if on_gpu:
+        if not on_cpu:
             # From rows in host memory, quantile pages on disk are for the CPU alone; from these a GPU makes its own.
             return xgboost.DMatrix(files, enable_categorical=True, nthread=cpu_count())
         return xgboost.ExtMemQuantileDMatrix(
