@@ -48,11 +48,7 @@ class Watching:
         """`share` of the rows; `rows_by_day` as `count_days` has it, over all training rows."""
         self._project = project
         self._share = share
-        self._kind, self._drawn = _choose(share, rows_by_day)
-        self.rows_of_blocks = None
-        if self._drawn is not None:
-            rows_by_block = _sums(rows_by_day, self._kind)
-            self.rows_of_blocks = sum(rows_by_block[block] for block in self._drawn.tolist())
+        self._kind, self._drawn, self.rows_of_blocks = _choose(share, rows_by_day)
 
     @classmethod
     def of(cls, rows: pyarrow.Table, project: Project, share: float) -> Watching:
@@ -84,15 +80,15 @@ def count_days(rows: pyarrow.Table, project: Project) -> Counter[int]:
     return Counter(dict(zip(found.tolist(), counts.tolist(), strict=True)))
 
 
-def _choose(share: float, rows_by_day: Counter[int]) -> tuple[Block, numpy.ndarray | None]:
-    """(kind of block, the blocks to watch; None when rows are to be drawn)"""
+def _choose(share: float, rows_by_day: Counter[int]) -> tuple[Block, numpy.ndarray | None, int | None]:
+    """(kind of block, the blocks to watch, their rows); None and None when rows are to be drawn."""
     for kind in BLOCKS if share > 0 else ():
         rows_by_block = _sums(rows_by_day, kind)
         drawn = _draw(share, rows_by_block) if len(rows_by_block) >= kind.minimum else None
         if drawn is not None:
             log(f"watching {len(drawn)} of {len(rows_by_block)} {kind.name}")
-            return kind, drawn
-    return DAYS, None
+            return kind, drawn, sum(rows_by_block[block] for block in drawn.tolist())
+    return DAYS, None, None
 
 
 def _sums(rows_by_day: Counter[int], kind: Block) -> Counter[int]:

@@ -52,9 +52,8 @@ class Stepper:
         self._network = network
         self._optimizer = optimizer
         self._loss = _LOSSES[loss]
-        self._acceleration = acceleration
-        self._bf16 = acceleration.bf16
-        self._graph_wanted = acceleration.graph
+        # What of it is left: the first step gives up what the machine cannot do.
+        self.used = acceleration
         self._world = world
         self._parts = 1
         self._batch: Columns | None = None
@@ -64,12 +63,6 @@ class Stepper:
         if acceleration.compiled:
             mode = "max-autotune-no-cudagraphs" if acceleration.tuned else None  # the graph is ours
             self._part_loss = torch.compile(self._plain_part_loss, dynamic=False, mode=mode)
-
-    @property
-    def used(self) -> Acceleration:
-        """What is left after the first step of what the steps were to use."""
-        compiled = self._part_loss != self._plain_part_loss
-        return replace(self._acceleration, compiled=compiled, graph=self._graph_wanted)
 
     def step(self, batch: Columns) -> torch.Tensor:
         """Loss of this process's rows before the step, a tensor on the device that the next step overwrites."""
@@ -84,7 +77,7 @@ class Stepper:
                 log(f"out of memory: a batch of {batch.rows} rows is now computed in {self._parts} parts")
 
     def _step(self, batch: Columns) -> torch.Tensor:
-        if not self._graph_wanted:
+        if not self.used.graph:
             self._compute(batch)
             self._apply()
             return self._total
@@ -100,7 +93,7 @@ class Stepper:
 
     def _compute(self, batch: Columns) -> None:
         """Gradients of the mean loss over the global batch."""
-        self._optimizer.zero_grad(set_to_none=not self._graph_wanted)
+        self._optimizer.zero_grad(set_to_none=not self.used.graph)
         self._total.zero_()
         size = -(-batch.rows // self._parts)
         for start in range(0, batch.rows, size):
@@ -123,7 +116,7 @@ class Stepper:
         self, numbers: torch.Tensor, codes: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor
     ) -> torch.Tensor:
         """Sum over rows of the mean over members."""
-        with torch.autocast(labels.device.type, torch.bfloat16) if self._bf16 else contextlib.nullcontext():
+        with torch.autocast(labels.device.type, torch.bfloat16) if self.used.bf16 else contextlib.nullcontext():
             outputs = self._network(numbers, codes)
         return (self._loss(outputs.float(), labels).mean(dim=1) * weights).sum()
 
@@ -157,12 +150,13 @@ class Stepper:
         except torch.OutOfMemoryError:
             raise
         except Exception as error:  # a compiler or a driver that cannot: plain steps give the same result
-            if self._part_loss == self._plain_part_loss:
-                log(f"no CUDA graph, steps are launched one by one: {_first_line(error)}")
-                self._graph_wanted = False
-            else:
+            if self.used.compiled:
                 log(f"not compiled: {_first_line(error)}")
+                self.used = replace(self.used, compiled=False)
                 self._part_loss = self._plain_part_loss
+            else:
+                log(f"no CUDA graph, steps are launched one by one: {_first_line(error)}")
+                self.used = replace(self.used, graph=False)
         finally:
             self._undo(saved, moments)
 

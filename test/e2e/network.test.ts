@@ -1,4 +1,7 @@
-/** A network through the loop, and either algorithm judged against the other, on the laptop cloud: `npm run test:models`, as it needs PyTorch. */
+/**
+ * A network through the loop, and either algorithm judged against the other, on the laptop cloud: `npm run test:models`, as it
+ * needs PyTorch.
+ */
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { predictionAnswer, routes } from '../../lambdas/contract/http.ts';
@@ -16,7 +19,13 @@ afterAll(async () => {
   await flywheel.stop();
 });
 
-const node = <Type extends 'model' | 'training-run'>(type: Type) => flywheel.lineage.newest(type, PROJECT, 10);
+const node = <Type extends 'model' | 'training-run' | 'evaluation'>(type: Type) => flywheel.lineage.newest(type, PROJECT, 10);
+const evaluationOf = async (model: number) => (await node('evaluation')).find((each) => each.model === model);
+
+async function goOverTo(configuration: string) {
+  process.env.FLYWHEEL_CONFIG = join(import.meta.dirname, configuration);
+  await flywheel.flywheel('deploy');
+}
 
 /** In the order of a project's life: each step builds on the one before. */
 describe('a project with a network', () => {
@@ -47,11 +56,10 @@ describe('a project with a network', () => {
   });
 
   it('may go over to XGBoost, whose candidate is judged against the network on the same rows', async () => {
-    process.env.FLYWHEEL_CONFIG = join(import.meta.dirname, 'loop.config.ts');
-    await flywheel.flywheel('deploy');
+    await goOverTo('loop.config.ts');
     await trial.upload('second.csv.gz', trialCsv({ from: 10_000, rows: 3000 }));
     await trial.event('ModelDeployed', { model: 2 }, LOOP_MS);
-    const [evaluation] = (await flywheel.lineage.newest('evaluation', PROJECT, 10)).filter((each) => each.model === 2);
+    const evaluation = await evaluationOf(2);
     expect(evaluation).toMatchObject({
       champion: 1,
       status: 'completed',
@@ -68,11 +76,10 @@ describe('a project with a network', () => {
   });
 
   it('may come back to a network, which is judged against XGBoost', async () => {
-    process.env.FLYWHEEL_CONFIG = join(import.meta.dirname, 'network.config.ts');
-    await flywheel.flywheel('deploy');
+    await goOverTo('network.config.ts');
     await trial.upload('third.csv.gz', trialCsv({ from: 20_000, rows: 3000 }));
     await trial.event('ModelEvaluated', { model: 3 }, LOOP_MS);
-    const [evaluation] = (await flywheel.lineage.newest('evaluation', PROJECT, 10)).filter((each) => each.model === 3);
+    const evaluation = await evaluationOf(3);
     expect(evaluation).toMatchObject({ champion: 2, status: 'completed' });
     expect(evaluation?.evaluation?.champion?.metrics.auc?.value).toBeGreaterThan(0.85);
     expect(evaluation?.evaluation?.difference?.auc?.value).toBeGreaterThan(-0.05);

@@ -35,10 +35,6 @@ def rows_of(days: list[int | None]) -> pyarrow.Table:
     )
 
 
-def date_to_day(text: str) -> int:
-    return int(numpy.datetime64(text, "D").astype(int))
-
-
 def watched_days(days: list[int | None], share: float = 0.1) -> tuple[set, set, float]:
     """(days that are watched, days that are learned, share of rows watched)"""
     watched = Watching.of(rows_of(days), PROJECT, share).among(rows_of(days))
@@ -57,7 +53,7 @@ def test_days_are_watched_whole_and_have_the_share(count):
 
 @pytest.mark.parametrize("weeks", [WEEKS.minimum, 35, 200])
 def test_weeks_are_watched_whole_where_there_are_enough(weeks):
-    monday = date_to_day("2026-01-05")
+    monday = int(numpy.datetime64("2026-01-05", "D").astype(int))
     days = [day for day in range(monday, monday + 7 * weeks) for _ in range(3)]
     watched, learned, share = watched_days(days)
     assert not watched & learned
