@@ -16,7 +16,7 @@ export const s3ObjectCreated = {
       etag: z.optional(z.string()),
       'version-id': z.optional(z.string()),
     }),
-    /** Account number or service of the caller. */
+    /** By S3's own record: the account, or the AWS service, that sent the request. S3 tells no user and no role. */
     requester: z.optional(z.string()),
   }),
 } as const;

@@ -26,12 +26,18 @@ export const manifestFile = z.object({
   objects: z.array(manifestObject),
 });
 
+/** Account or service by S3's own record: never what the caller wrote. */
+const uploadedBy = z.string();
+/** What the caller wrote: a hint for people, no identity. */
+const claimedBy = z.optional(z.string());
+
 export const uploadRecord = z.object({
   key: z.string(),
   s3Version: z.string(),
   sha256: z.string(),
   bytes: z.int(),
-  uploadedBy: z.string(),
+  uploadedBy,
+  claimedBy,
   at,
 });
 
@@ -41,7 +47,8 @@ export const quarantineRecord = z.object({
   sha256: z.string(),
   reason: z.string(),
   report: z.string(),
-  uploadedBy: z.string(),
+  uploadedBy,
+  claimedBy,
   at,
 });
 

@@ -68,6 +68,16 @@ function isNewer(a: ManifestObject, b: ManifestObject): boolean {
   return order(a) > order(b);
 }
 
+/**
+ * The agent of an upload, from `requester` of S3's event: "AWS account ID or AWS service principal of requester" (S3 User
+ * Guide, EventBridge event message structure). Anything else is nobody: no text of another form becomes an agent.
+ */
+export function uploaderOf(requester: string | undefined): string {
+  return requester !== undefined && REQUESTER.test(requester) ? requester : 'unknown';
+}
+
+const REQUESTER = /^(\d{12}|[a-z0-9.-]+\.amazonaws\.com(\.cn)?)$/;
+
 /** SHA-256 over the objects' SHA-256 in order, 32 hexadecimal digits of it. */
 export function manifestId(objects: readonly Pick<ManifestObject, 'sha256'>[]): string {
   const hash = createHash('sha256');

@@ -6,13 +6,13 @@ import { metrics } from '../contract/metrics.ts';
 import type { ProjectSettings } from '../contract/settings.ts';
 import { inspectUpload } from '../domain/dataset/inspect.ts';
 import { ConcurrentChange } from '../domain/errors.ts';
-import { planVersion } from '../domain/versions.ts';
+import { planVersion, uploaderOf } from '../domain/versions.ts';
 import { type Context, eventHandler, type ParsedEvent } from '../runtime/event-handler.ts';
 import { findProject } from '../runtime/settings.ts';
 import { COPY_LIMIT_BYTES, type DatasetStore, datasetStore, type Upload } from '../stores/dataset-store.ts';
 import { type EventPublisher, eventPublisher } from '../stores/event-publisher.ts';
 import { type LineageStore, lineageStore, type RecordOf } from '../stores/lineage-store.ts';
-import { type Accepted, sumRows, uploadName, versionWrites } from '../stores/version-writes.ts';
+import { type Accepted, claimOf, sumRows, uploadName, versionWrites } from '../stores/version-writes.ts';
 
 interface Services {
   readonly lineage: LineageStore;
@@ -39,7 +39,7 @@ export async function registerDatasetVersion(
   event: ParsedEvent<typeof s3ObjectCreated>,
   context: Context<Services>,
 ): Promise<void> {
-  const { object, requester } = event.detail;
+  const { object } = event.detail;
   const name = uploadKey.project(object.key);
   const project = name === undefined ? undefined : findProject(context.settings, name);
   if (!project || object.key.endsWith('/')) {
@@ -47,9 +47,10 @@ export async function registerDatasetVersion(
     return context.log.warn('an upload belongs to no project', { key: object.key, expected: `a key under ${known}` });
   }
   const uploads = await uploadsOf(project, object.key, object['version-id'], context.services.datasets);
+  const uploadedBy = uploaderOf(event.detail.requester);
   const accepted: Accepted[] = [];
   for (const upload of uploads) {
-    const checked = await inspect(project, upload, upload.uploadedBy ?? requester ?? 'unknown', context);
+    const checked = await inspect(project, upload, uploadedBy, context);
     // One bad file keeps a whole multi-file upload out: half a batch is no version.
     if (!checked) return;
     accepted.push(checked);
@@ -127,6 +128,7 @@ async function reject(
     reason: rejection.report.reason,
     report,
     uploadedBy,
+    ...claimOf(upload),
     at: now().toISOString(),
   };
   const local = uploadName(upload);

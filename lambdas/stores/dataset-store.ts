@@ -22,12 +22,18 @@ export interface Upload {
   readonly bytes: number;
   /** When S3 took it, ISO 8601. */
   readonly uploadedAt: string;
-  /** Who says to have uploaded it (object metadata `uploaded-by`); undefined when nobody says. */
-  readonly uploadedBy: string | undefined;
+  /**
+   * Who the caller says has uploaded it (object metadata `uploaded-by`): a claim that nobody has checked, cut to its
+   * first characters; undefined when nobody says.
+   */
+  readonly claimedBy: string | undefined;
 }
 
 /** S3 copies at most this much in one call. */
 export const COPY_LIMIT_BYTES = 5 * 1024 ** 3;
+
+/** As long as a role session's ARN may be; metadata may hold 2 kB. */
+const CLAIM_CHARACTERS = 256;
 
 export interface DatasetBuckets {
   readonly rawBucket: string;
@@ -78,7 +84,7 @@ export function datasetStore(buckets: DatasetBuckets, client = new S3Client({}))
           s3Version: head.VersionId ?? 'null',
           bytes: head.ContentLength ?? 0,
           uploadedAt: (head.LastModified ?? new Date(0)).toISOString(),
-          uploadedBy: head.Metadata?.['uploaded-by'],
+          claimedBy: head.Metadata?.['uploaded-by']?.slice(0, CLAIM_CHARACTERS),
         };
       } catch (error) {
         if (error instanceof NotFound || error instanceof NoSuchKey) return undefined;

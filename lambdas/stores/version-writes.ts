@@ -10,6 +10,7 @@ import { TRANSACTION_LIMIT, type Write } from './lineage-writes.ts';
 export interface Accepted {
   readonly upload: Upload;
   readonly object: ManifestObject;
+  /** By S3's own record. */
   readonly uploadedBy: string;
 }
 
@@ -86,12 +87,21 @@ function uploadWrites(
   return [
     { kind: 'mention', id: objectId, at, fields: { sha256, bytes, rows } },
     { kind: 'edge', from: versionId, relation: 'wasDerivedFrom', to: objectId, at },
-    { kind: 'mention', id: uploadId, at, fields: { key: upload.key, s3Version: upload.s3Version, sha256, uploadedBy } },
+    {
+      kind: 'mention',
+      id: uploadId,
+      at,
+      fields: { key: upload.key, s3Version: upload.s3Version, sha256, uploadedBy, ...claimOf(upload) },
+    },
     { kind: 'edge', from: objectId, relation: 'wasDerivedFrom', to: uploadId, at },
     { kind: 'mention', id: agent, at },
     { kind: 'edge', from: uploadId, relation: 'wasAttributedTo', to: agent, at },
   ];
 }
+
+/** What the caller says of who uploaded, marked as what it is. */
+export const claimOf = ({ claimedBy }: Upload): { readonly claimedBy?: string } =>
+  claimedBy === undefined ? {} : { claimedBy };
 
 /** The same key in the same S3 version is the same upload, however often its event comes. */
 export const uploadName = (upload: Upload): string => `${upload.key}@${upload.s3Version}`;

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { ManifestObject } from '../../lambdas/contract/records.ts';
-import { channelManifest, manifestId, planVersion } from '../../lambdas/domain/versions.ts';
+import { channelManifest, manifestId, planVersion, uploaderOf } from '../../lambdas/domain/versions.ts';
 import { projectSettings } from '../support/project.ts';
 import { forAll } from './for-all.ts';
 
@@ -98,6 +98,19 @@ describe('the order of events', () => {
     const plan = planVersion(append, [first], [corrected]);
     expect(plan).toMatchObject({ change: true, rows: 12 });
     expect(planVersion(append, [corrected], [first])).toEqual({ change: false });
+  });
+});
+
+describe('uploaderOf', () => {
+  it('is the account or the AWS service that S3 names', () => {
+    expect(uploaderOf('123456789012')).toBe('123456789012');
+    expect(uploaderOf('s3.amazonaws.com')).toBe('s3.amazonaws.com');
+    expect(uploaderOf('s3.amazonaws.com.cn')).toBe('s3.amazonaws.com.cn');
+  });
+
+  it('is unknown for every other text, the name of an agent of ours among them', () => {
+    for (const requester of ['gate', 'arn:aws:iam::123456789012:user/ada', '12345678901', '', undefined])
+      expect(uploaderOf(requester)).toBe('unknown');
   });
 });
 

@@ -19,7 +19,8 @@ afterAll(async () => {
   await flywheel.stop();
 });
 
-const node = <Type extends 'model' | 'training-run' | 'evaluation'>(type: Type) => flywheel.lineage.newest(type, PROJECT, 10);
+const node = <Type extends 'model' | 'training-run' | 'evaluation'>(type: Type) =>
+  flywheel.lineage.newest(type, PROJECT, 10);
 const evaluationOf = async (model: number) => (await node('evaluation')).find((each) => each.model === model);
 
 async function goOverTo(configuration: string) {
