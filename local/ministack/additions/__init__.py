@@ -8,6 +8,7 @@ from importlib import import_module
 
 ADDITIONS = (
     "secure_transport",
+    "signatures",
     "source_account",
     "denials",
     "key_permissions",

@@ -26,10 +26,12 @@ import { PurgeQueueCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { AssumeRoleCommand } from '@aws-sdk/client-sts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { stopService } from '../../../local/cloud/services.ts';
+import { identityOfRole, signatureClaims } from './claims/signatures.ts';
 import {
   account,
   alarm,
   alarmProperties,
+  type Claim,
   type Clients,
   deployed,
   deploys,
@@ -62,8 +64,8 @@ afterAll(async () => {
   rmSync(root, { recursive: true, force: true });
 });
 
-/** Name of the addition, what holds with it, and the question. */
-const claims: readonly [addition: string, claim: string, holds: (cloud: Clients) => Promise<boolean>][] = [
+const claims: readonly Claim[] = [
+  ...signatureClaims,
   ['secure_transport', 'a TLS-only bucket lets a role in', tlsOnlyBucketLetsIn],
   ['source_account', 'a role that trusts a service of its own account lets it in', serviceAssumesRole],
   ['denials', 'a denial names the resource', denialNamesResource],
@@ -93,6 +95,20 @@ const claims: readonly [addition: string, claim: string, holds: (cloud: Clients)
 describe.each(claims)('%s: %s', (_addition, _claim, holds) => {
   it('holds', async () => expect(await holds(cloudOf('whole'))).toBe(true));
   it('does not hold in MiniStack alone', async () => expect(await holds(cloudOf('bare'))).toBe(false));
+});
+
+describe('an HTTP API with IAM', () => {
+  it('tells its function who signed the request', async () => {
+    const { status, body, signer } = await identityOfRole(cloudOf('whole'));
+    expect(status).toBe(200);
+    expect(body).toMatchObject({
+      accessKey: signer.accessKeyId,
+      accountId: account,
+      callerId: expect.stringMatching(/^AROA\w+:test$/),
+      userArn: expect.stringMatching(`^arn:aws:sts::${account}:assumed-role/test-\\d+/test$`),
+      userId: expect.stringMatching(/^AROA\w+:test$/),
+    });
+  });
 });
 
 describe('cloudformation_types: AWS::SageMaker::ModelPackageGroup', () => {

@@ -28,6 +28,9 @@ export const alarmProperties = { EvaluationPeriods: 1, Threshold: 1, ComparisonO
 
 export type Clients = ReturnType<typeof clientsOf>;
 
+/** Name of the addition, what holds with it, and the question. */
+export type Claim = readonly [addition: string, claim: string, holds: (cloud: Clients) => Promise<boolean>];
+
 export async function start(directory: string, without?: string): Promise<Clients> {
   rmSync(directory, { recursive: true, force: true });
   const port = await claimPort(0, 'a test');
@@ -70,7 +73,13 @@ export async function deploys(cloud: Clients, template: object): Promise<boolean
   return (await deployed(cloud, template)).status === 'CREATE_COMPLETE';
 }
 
-export async function deployed(cloud: Clients, template: object): Promise<{ status: string; reason: string }> {
+interface Stack {
+  readonly status: string;
+  readonly reason: string;
+  readonly outputs: Readonly<Record<string, string>>;
+}
+
+export async function deployed(cloud: Clients, template: object): Promise<Stack> {
   const name = unique();
   const create = { StackName: name, TemplateBody: JSON.stringify(template), OnFailure: 'DO_NOTHING' as const };
   try {
@@ -78,12 +87,13 @@ export async function deployed(cloud: Clients, template: object): Promise<{ stat
   } catch (error) {
     const refused = error instanceof CloudFormationServiceException && error.name === 'ValidationError';
     if (!refused) throw error;
-    return { status: 'REFUSED', reason: error.message };
+    return { status: 'REFUSED', reason: error.message, outputs: {} };
   }
   for (;;) {
     const [stack] = (await cloud.cloudformation.send(new DescribeStacksCommand({ StackName: name }))).Stacks ?? [];
     const status = stack?.StackStatus ?? '';
-    if (!status.endsWith('IN_PROGRESS')) return { status, reason: stack?.StackStatusReason ?? '' };
+    const outputs = Object.fromEntries((stack?.Outputs ?? []).map((each) => [each.OutputKey, each.OutputValue ?? '']));
+    if (!status.endsWith('IN_PROGRESS')) return { status, reason: stack?.StackStatusReason ?? '', outputs };
     await pause();
   }
 }
