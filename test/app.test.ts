@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import flywheel from '../flywheel.config.ts';
+import { SCHEDULE_SOURCE } from '../lambdas/contract/aws-events.ts';
 import { environments } from '../lambdas/contract/env.ts';
 import { domainEvents, EVENT_SOURCE } from '../lambdas/contract/events.ts';
 import { functionNames } from '../lib/bundle.ts';
@@ -121,12 +122,13 @@ describe('events', () => {
     expect([...published, ...byPeople].sort()).toEqual(Object.keys(domainEvents).sort());
   });
 
-  it('of other sources are narrowed to this environment', () => {
+  it('of AWS are narrowed to this environment, and ours come over its bus', () => {
     for (const [id, { Properties }] of ofType(stacks, 'AWS::Events::Rule')) {
       const { source: sources, detail } = pattern
         .extend({ detail: z.record(z.string(), z.unknown()).optional() })
         .parse(Properties.EventPattern);
-      if (sources.includes(EVENT_SOURCE)) expect(Properties.EventBusName, id).toBeDefined();
+      if (sources.some((each) => [EVENT_SOURCE, SCHEDULE_SOURCE].includes(each)))
+        expect(Properties.EventBusName, id).toBeDefined();
       else expect(Object.keys(detail ?? {}).length, id).toBeGreaterThan(0);
     }
   });

@@ -3,6 +3,7 @@
  * handler reads the present state through the API and takes from the event only the name of what changed.
  */
 import * as z from 'zod/mini';
+import { projectName } from './settings.ts';
 
 export const s3ObjectCreated = {
   source: 'aws.s3',
@@ -46,15 +47,22 @@ export const endpointDeploymentStateChange = {
   detail: z.object({ EndpointName: z.string(), EndpointStatus: z.string() }),
 } as const;
 
-/** What EventBridge Scheduler sends: the construct passes `{id: <aws.scheduler.execution-id>, source, 'detail-type', detail: {}}` as the input. */
+/**
+ * Something is due in all projects, or, with a project, in one. EventBridge Scheduler sends the first: the construct passes
+ * `{id: <aws.scheduler.execution-id>, source, 'detail-type', detail: {}}` as the input. The function that gets it publishes
+ * the second for each project, on the bus, so that each has an invocation, its retries and its time limit to itself.
+ */
+export const SCHEDULE_SOURCE = 'flywheel.schedule';
+const due = z.object({ project: z.optional(projectName) });
+
 export const driftMeasurementDue = {
-  source: 'flywheel.schedule',
+  source: SCHEDULE_SOURCE,
   detailType: 'DriftMeasurementDue',
-  detail: z.object({}),
+  detail: due,
 } as const;
 
 export const reconciliationDue = {
-  source: 'flywheel.schedule',
+  source: SCHEDULE_SOURCE,
   detailType: 'ReconciliationDue',
-  detail: z.object({}),
+  detail: due,
 } as const;

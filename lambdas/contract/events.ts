@@ -17,6 +17,8 @@ const trigger = z.enum(['upload', 'drift', 'demand']);
 const person = z.string().check(z.minLength(1), z.maxLength(256));
 
 export interface EventDefinition<Name extends string, Detail extends z.ZodMiniType> {
+  /** Absent: EVENT_SOURCE, as in every domain event. */
+  readonly source?: string;
   readonly detailType: Name;
   readonly detail: Detail;
 }

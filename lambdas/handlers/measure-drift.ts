@@ -1,4 +1,4 @@
-/** A schedule or a person asks → the window's traffic is compared with the champion's baseline. */
+/** A schedule or a person asks → the window's traffic of a project is compared with its champion's baseline. */
 import * as z from 'zod/mini';
 import { driftMeasurementDue } from '../contract/aws-events.ts';
 import { DriftDetected, DriftMeasured, DriftMeasurementDemanded } from '../contract/events.ts';
@@ -11,7 +11,7 @@ import { type DriftMeasurement, driftState, measureDrift as measure } from '../d
 import { renderDriftReport } from '../domain/drift/report.ts';
 import { ConcurrentChange } from '../domain/errors.ts';
 import { type Context, eventHandler, type ParsedEvent } from '../runtime/event-handler.ts';
-import { projectNamed } from '../runtime/settings.ts';
+import { eachProject, projectNamed } from '../runtime/settings.ts';
 import { type CaptureStore, captureStore } from '../stores/capture-store.ts';
 import { type EventPublisher, eventPublisher } from '../stores/event-publisher.ts';
 import { type LineageStore, lineageStore } from '../stores/lineage-store.ts';
@@ -42,10 +42,11 @@ export const handler = eventHandler({
 });
 
 export async function measureDrift(event: Events, context: Context<Services>): Promise<void> {
-  const { projects } = context.settings;
-  const asked =
-    event.type === 'DriftMeasurementDemanded' ? [projectNamed(context.settings, event.detail.project)] : projects;
-  for (const project of asked) await measureProject(project, context);
+  const { settings, services } = context;
+  const { project } = event.detail;
+  // One project's broken baseline is no reason to leave the others unmeasured: each gets an event of its own.
+  if (project === undefined) return services.events.publishAll(driftMeasurementDue, eachProject(settings));
+  await measureProject(projectNamed(settings, project), context);
 }
 
 async function measureProject(project: ProjectSettings, context: Context<Services>): Promise<void> {

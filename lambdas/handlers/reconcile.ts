@@ -7,6 +7,7 @@ import { ModelApproved, ModelTrained, StepOverdue, TrainingRequested } from '../
 import { metrics } from '../contract/metrics.ts';
 import type { ProjectSettings } from '../contract/settings.ts';
 import { type Context, eventHandler, type ParsedEvent } from '../runtime/event-handler.ts';
+import { eachProject, projectNamed } from '../runtime/settings.ts';
 import { type EndpointGateway, endpointGateway } from '../stores/endpoint-gateway.ts';
 import { type EventPublisher, eventPublisher } from '../stores/event-publisher.ts';
 import { type LineageStore, lineageStore } from '../stores/lineage-store.ts';
@@ -38,16 +39,18 @@ export const handler = eventHandler({
 });
 
 export async function reconcile(
-  _event: ParsedEvent<typeof reconciliationDue>,
+  event: ParsedEvent<typeof reconciliationDue>,
   context: Context<Services>,
 ): Promise<void> {
-  for (const project of context.settings.projects) {
-    const recovered =
-      (await reconcileTraining(project, context)) +
-      (await reconcileEvaluation(project, context)) +
-      (await reconcileDeployment(project, context));
-    context.metrics.record(project.name, metrics.eventsRecovered, recovered);
-  }
+  const { settings, services } = context;
+  // One project's broken record is no reason to leave the others alone: each gets an event of its own.
+  if (event.detail.project === undefined) return services.events.publishAll(reconciliationDue, eachProject(settings));
+  const project = projectNamed(settings, event.detail.project);
+  const recovered =
+    (await reconcileTraining(project, context)) +
+    (await reconcileEvaluation(project, context)) +
+    (await reconcileDeployment(project, context));
+  context.metrics.record(project.name, metrics.eventsRecovered, recovered);
 }
 
 async function reconcileTraining({ name: project }: ProjectSettings, context: Context<Services>): Promise<number> {

@@ -19,6 +19,11 @@ export function projectNamed(settings: EnvironmentSettings, name: string): Proje
   return project;
 }
 
+/** The details of the events that one for all projects is divided into. */
+export function eachProject({ projects }: EnvironmentSettings): { readonly project: string }[] {
+  return projects.map(({ name }) => ({ project: name }));
+}
+
 export class UnknownProject extends Error {
   override readonly name = 'UnknownProject';
   constructor(project: string, settings: EnvironmentSettings) {

@@ -39,8 +39,6 @@ export class DriftMonitor extends Construct {
       description: "compares captured traffic with the champion's baseline",
       platform,
       timeout: Duration.minutes(5),
-      // Two measurements at once would count one finding twice.
-      concurrency: 1,
       access: table
         .readWrite()
         .and(bus.publish())
@@ -50,6 +48,8 @@ export class DriftMonitor extends Construct {
         .and(models.read('models/*/evaluations/')),
     });
     new EventRoute(this, 'Demanded', { bus: bus.bus, events: [DriftMeasurementDemanded], to: measure });
+    // The function divides what the schedule sends into an event for each project.
+    new EventRoute(this, 'Due', { bus: bus.bus, events: [driftMeasurementDue], to: measure });
     new Schedule(this, 'Interval', { minutes: environment.driftMinutes, event: driftMeasurementDue, to: measure });
 
     alarms.add(this, 'Failing', {

@@ -27,11 +27,6 @@ export interface EventFunctionProps<Name extends FunctionName> {
   /** @default one minute */
   readonly timeout?: Duration;
   /**
-   * Runs at the same time, at most.
-   * @default - as many as the account allows
-   */
-  readonly concurrency?: number;
-  /**
    * A client waits for the answer: no retries, no dead-letter queue.
    * @default false
    */
@@ -80,7 +75,6 @@ export class EventFunction<Name extends FunctionName = FunctionName> extends Con
       environment: { ...access.variables, NODE_OPTIONS: '--enable-source-maps' },
       memorySize: props.memory ?? 512,
       timeout: props.timeout ?? Duration.minutes(1),
-      ...(props.concurrency !== undefined && { reservedConcurrentExecutions: props.concurrency }),
       ...(this.deadLetters && { deadLetterQueue: this.deadLetters, retryAttempts: RETRIES }),
     });
   }

@@ -4,6 +4,7 @@ import { Construct } from 'constructs';
 import { reconciliationDue } from '../../lambdas/contract/aws-events.ts';
 import { metrics } from '../../lambdas/contract/metrics.ts';
 import { EventFunction } from './event-function.ts';
+import { EventRoute } from './event-route.ts';
 import type { Platform } from './platform.ts';
 import { sumOf } from './project-metrics.ts';
 import { sageMaker } from './sagemaker-access.ts';
@@ -35,6 +36,8 @@ export class Reconciliation extends Construct {
           ),
         ),
     });
+    // The function divides what the schedule sends into an event for each project.
+    new EventRoute(this, 'Due', { bus: bus.bus, events: [reconciliationDue], to: reconcile });
     new Schedule(this, 'Interval', { minutes: INTERVAL_MINUTES, event: reconciliationDue, to: reconcile });
     for (const project of environment.projects)
       alarms.add(this, `${project.name}-recovered`, {

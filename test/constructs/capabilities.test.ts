@@ -134,14 +134,25 @@ describe('settings of an environment', () => {
     ]);
   });
 
-  it('decide how often drift is measured, and one measurement runs at a time', () => {
+  it('decide how often drift is measured, and no function takes concurrency from the others of the account', () => {
     expect(
       only('AWS::Scheduler::Schedule')
         .map((each) => each.ScheduleExpression)
         .sort(),
     ).toEqual(['rate(1 minute)', 'rate(15 minutes)']);
     const concurrency = only('AWS::Lambda::Function').map((each) => each.ReservedConcurrentExecutions);
-    expect(concurrency.filter((each) => each !== undefined)).toEqual([1]);
+    // A new account has ten executions at a time, of which none can be reserved.
+    expect(concurrency.filter((each) => each !== undefined)).toEqual([]);
+  });
+
+  it('are of schedules whose functions hear again of each project, by the bus', () => {
+    const rule = z.object({ EventBusName: z.unknown(), EventPattern: z.looseObject({ source: z.array(z.string()) }) });
+    const due = only('AWS::Events::Rule').filter((each) => JSON.stringify(each).includes('flywheel.schedule'));
+    const patterns = due.map((each) => rule.parse(each).EventPattern);
+    expect(patterns.map((each) => each['detail-type'])).toEqual(
+      expect.arrayContaining([['DriftMeasurementDue'], ['ReconciliationDue']]),
+    );
+    for (const each of due) expect(each.EventBusName).toBeDefined();
   });
 
   it('decide how many requests the API takes; each is signed and logged', () => {

@@ -122,12 +122,12 @@ describe('an event of SageMaker that is lost', () => {
       const job = await sageMaker.send(new DescribeTrainingJobCommand({ TrainingJobName: `${jobName}` }));
       expect(job.TrainingJobStatus).toBe('Completed');
     }, WAIT);
-    await reconcileNow(flywheel);
+    await reconcileNow(flywheel, 'steady');
     expect(await steady.events()).not.toContain('StepOverdue');
     expect(await serving(flywheel, 'steady')).toBe('steady/4');
 
     await makeOverdue(flywheel, 'steady');
-    await reconcileNow(flywheel);
+    await reconcileNow(flywheel, 'steady');
     await steady.event('StepOverdue', { kind: 'training', name: jobName });
     await find();
     await steady.event('ModelDeployed', { model: 5, replaces: 4 }, LOOP_MS);

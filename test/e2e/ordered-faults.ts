@@ -85,13 +85,13 @@ export async function setCapacity({ sagemakerUrl }: Deployed, instanceType: stri
   expect(response.status).toBe(200);
 }
 
-/** The function of the schedule does its work now, with its own role. */
-export async function reconcileNow({ outputs }: Deployed): Promise<void> {
+/** The function of the schedule does its work in a project now, with its own role. */
+export async function reconcileNow({ outputs }: Deployed, project: string): Promise<void> {
   const event = { id: 'by hand', source: reconciliationDue.source, 'detail-type': reconciliationDue.detailType };
   const answer = await new LambdaClient({}).send(
     new InvokeCommand({
       FunctionName: outputs.Functions.reconcile,
-      Payload: JSON.stringify({ ...event, detail: {} }),
+      Payload: JSON.stringify({ ...event, detail: { project } }),
     }),
   );
   expect(answer.FunctionError).toBeUndefined();

@@ -1,5 +1,6 @@
 import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { driftMeasurementDue } from '../../lambdas/contract/aws-events.ts';
 import { modelKey } from '../../lambdas/contract/keys.ts';
 import { measureDrift } from '../../lambdas/handlers/measure-drift.ts';
 import { profileCapture } from '../../lambdas/handlers/profile-capture.ts';
@@ -10,6 +11,7 @@ import { type LineageStore, lineageStore } from '../../lambdas/stores/lineage-st
 import { modelStore } from '../../lambdas/stores/model-store.ts';
 import { dyingPublisher, handlerContext } from '../support/context.ts';
 import { baselineOf } from '../support/evaluation.ts';
+import { environmentSettings, projectSettings } from '../support/project.ts';
 import { createBus, createLineageTable, createVersionedBucket, type TestBus } from '../support/services.ts';
 
 const now = new Date('2026-11-24T12:30:00.000Z');
@@ -20,9 +22,9 @@ let lineage: LineageStore;
 let bus: TestBus;
 let bucket: string;
 
-function context(events = eventPublisher(bus.name)) {
+function context(events = eventPublisher(bus.name), settings = environmentSettings()) {
   const services = { lineage, events, captures: captureStore(bucket), models: modelStore(bucket) };
-  return handlerContext(services, { now });
+  return handlerContext(services, { now, settings });
 }
 
 /** Writes a capture file as SageMaker does; `delay` tells where in the baseline its rows lie. */
@@ -72,37 +74,30 @@ beforeEach(async () => {
   lineage = lineageStore(await createLineageTable());
   bus = await createBus();
   bucket = await createVersionedBucket('monitoring');
-  const at = now.toISOString();
-  await lineage.write([
-    {
-      kind: 'create',
-      type: 'model',
-      project: 'flights',
-      local: 1,
-      order: 1,
-      record: {
-        model: 1,
-        status: 'approved',
-        runId: '0123456789ab',
-        datasetVersion: 1,
-        jobName: 'job',
-        image: 'image',
-        artifact: 's3://m/model.tar.gz',
-        billableSeconds: 1,
-        evaluationJob: jobName,
-        at,
-      },
-    },
-    { kind: 'state', project: 'flights', read: { revision: 0 }, set: { model: 1, champion: 1 } },
-  ]);
-  await s3.send(
-    new PutObjectCommand({
-      Bucket: bucket,
-      Key: modelKey.baselineFile('flights', jobName),
-      Body: JSON.stringify(baselineOf()),
-    }),
-  );
+  await serve('flights', JSON.stringify(baselineOf()));
 });
+
+/** A project whose first model is in service, with a baseline as it was written at its evaluation. */
+async function serve(project: string, baseline: string): Promise<void> {
+  const record = {
+    model: 1,
+    status: 'approved',
+    runId: '0123456789ab',
+    datasetVersion: 1,
+    jobName: 'job',
+    image: 'image',
+    artifact: 's3://m/model.tar.gz',
+    billableSeconds: 1,
+    evaluationJob: jobName,
+    at: now.toISOString(),
+  };
+  await lineage.write([
+    { kind: 'create', type: 'model', project, local: 1, order: 1, record },
+    { kind: 'state', project, read: { revision: 0 }, set: { model: 1, champion: 1 } },
+  ]);
+  const Key = modelKey.baselineFile(project, jobName);
+  await s3.send(new PutObjectCommand({ Bucket: bucket, Key, Body: baseline }));
+}
 
 describe('profile-capture and measure-drift', () => {
   it('find no drift in traffic like the training data', async () => {
@@ -160,6 +155,22 @@ describe('profile-capture and measure-drift', () => {
     const detected = (await bus.drain()).filter((each) => each['detail-type'] === 'DriftDetected');
     expect(detected).toHaveLength(1);
     expect(await lineage.newest('drift-measurement', 'flights', 10)).toHaveLength(1);
+  });
+
+  it('measure each project by itself when all are due: a broken baseline stops no other', async () => {
+    await serve('loans', 'not JSON');
+    const settings = environmentSettings([projectSettings({ name: 'loans' }), projectSettings()]);
+    const due = (detail: object) =>
+      measureDrift(
+        { type: 'DriftMeasurementDue', detail: driftMeasurementDue.detail.parse(detail) },
+        context(eventPublisher(bus.name), settings),
+      );
+    await due({});
+    const divided = await bus.drain();
+    expect(divided.map(({ detail }) => detail)).toEqual([{ project: 'loans' }, { project: 'flights' }]);
+    const outcomes = await Promise.allSettled(divided.map(({ detail }) => due(detail)));
+    expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'fulfilled']);
+    expect(await bus.drain()).toMatchObject([{ 'detail-type': 'DriftMeasured', detail: { project: 'flights' } }]);
   });
 
   it('say nothing of a project without a model in service', async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { reconciliationDue } from '../../lambdas/contract/aws-events.ts';
 import { StepOverdue } from '../../lambdas/contract/events.ts';
-import { endpointName } from '../../lambdas/contract/keys.ts';
+import { endpointName, itemKey } from '../../lambdas/contract/keys.ts';
 import type { DeploymentRecord } from '../../lambdas/contract/records.ts';
 import { finishDeployment } from '../../lambdas/handlers/finish-deployment.ts';
 import { OVERDUE_SECONDS, reconcile } from '../../lambdas/handlers/reconcile.ts';
@@ -9,7 +10,7 @@ import { eventPublisher } from '../../lambdas/stores/event-publisher.ts';
 import { lineageStore } from '../../lambdas/stores/lineage-store.ts';
 import { trainingGateway } from '../../lambdas/stores/training-gateway.ts';
 import { handlerContext } from '../support/context.ts';
-import { environmentSettings } from '../support/project.ts';
+import { environmentSettings, projectSettings } from '../support/project.ts';
 import { createBus, createLineageTable } from '../support/services.ts';
 
 describe('reconcile', () => {
@@ -38,9 +39,9 @@ describe('reconcile', () => {
     const services = { lineage, events: eventPublisher(bus.name), jobs: trainingGateway(), endpoints };
     const contextAfter = (seconds: number) => handlerContext(services, { settings, now: later(seconds) });
 
-    await reconcile({ type: 'ReconciliationDue', detail: {} }, contextAfter(OVERDUE_SECONDS));
+    await reconcile({ type: 'ReconciliationDue', detail: { project: 'flights' } }, contextAfter(OVERDUE_SECONDS));
     expect(await bus.drain()).toEqual([]);
-    await reconcile({ type: 'ReconciliationDue', detail: {} }, contextAfter(OVERDUE_SECONDS + 1));
+    await reconcile({ type: 'ReconciliationDue', detail: { project: 'flights' } }, contextAfter(OVERDUE_SECONDS + 1));
     const [overdue] = await bus.drain();
     expect(overdue).toMatchObject({ 'detail-type': 'StepOverdue', detail: { kind: 'deployment', name: endpoint } });
 
@@ -48,5 +49,31 @@ describe('reconcile', () => {
     const detail = StepOverdue.detail.parse(overdue?.detail);
     await finishDeployment({ type: 'StepOverdue', detail }, context);
     expect(await bus.drain()).toMatchObject([{ 'detail-type': 'ModelApproved', detail: { model: 2 } }]);
+  });
+
+  it('takes each project by itself when all are due: a broken record stops no other', async () => {
+    const table = await createLineageTable();
+    const lineage = lineageStore(table);
+    const bus = await createBus();
+    await lineage.replace(itemKey.state('loans'), 0, { model: 'none' });
+    const settings = environmentSettings(
+      Array.from({ length: 25 }, (_, index) => projectSettings({ name: index === 0 ? 'loans' : `flights-${index}` })),
+    );
+    const services = {
+      lineage,
+      events: eventPublisher(bus.name),
+      jobs: trainingGateway(),
+      endpoints: endpointGateway(),
+    };
+    const due = (detail: object) =>
+      reconcile(
+        { type: 'ReconciliationDue', detail: reconciliationDue.detail.parse(detail) },
+        handlerContext(services, { settings }),
+      );
+    await due({});
+    const divided = await bus.drain();
+    expect(divided.map(({ detail }) => detail.project)).toEqual(settings.projects.map(({ name }) => name));
+    await expect(due({ project: 'loans' })).rejects.toThrow();
+    await due({ project: 'flights-24' });
   });
 });

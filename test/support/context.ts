@@ -38,5 +38,6 @@ export function dyingPublisher(publisher: EventPublisher): EventPublisher {
       }
       return publisher.publish(definition, detail);
     },
+    publishAll: (definition, details) => publisher.publishAll(definition, details),
   };
 }

@@ -88,7 +88,9 @@ export async function createBus(): Promise<TestBus> {
   const { QueueUrl } = await queues.send(new CreateQueueCommand({ QueueName: name }));
   const { Attributes } = await queues.send(new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ['QueueArn'] }));
   const rule = { Name: name, EventBusName: name };
-  await events.send(new PutRuleCommand({ ...rule, EventPattern: JSON.stringify({ source: ['flywheel'] }) }));
+  await events.send(
+    new PutRuleCommand({ ...rule, EventPattern: JSON.stringify({ source: [{ prefix: 'flywheel' }] }) }),
+  );
   await events.send(
     new PutTargetsCommand({ Rule: name, EventBusName: name, Targets: [{ Id: 'queue', Arn: Attributes?.QueueArn }] }),
   );
