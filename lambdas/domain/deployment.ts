@@ -9,6 +9,7 @@ import type {
   CreateModelCommandInput,
   UpdateEndpointCommandInput,
 } from '@aws-sdk/client-sagemaker';
+import { hasLocalStorage } from '../contract/instances.ts';
 import {
   captureKey,
   endpointConfigName,
@@ -74,7 +75,7 @@ export function deploymentRequests(
     },
     createEndpointConfig: {
       EndpointConfigName: endpointConfig,
-      KmsKeyId: places.keyArn,
+      ...(hasLocalStorage(settings.serving.instance) ? {} : { KmsKeyId: places.keyArn }),
       ProductionVariants: [
         {
           VariantName: PRODUCTION_VARIANT,

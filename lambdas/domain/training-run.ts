@@ -1,6 +1,7 @@
 /** A training run: its identity, and the SageMaker request that carries it out. */
 import { createHash } from 'node:crypto';
 import type { CreateTrainingJobCommandInput } from '@aws-sdk/client-sagemaker';
+import { hasLocalStorage } from '../contract/instances.ts';
 import { datasetKey, modelKey, trainingJobName } from '../contract/keys.ts';
 import type { TrainingRunRecord } from '../contract/records.ts';
 import type { ProjectSettings } from '../contract/settings.ts';
@@ -95,8 +96,7 @@ export function trainingJobRequest(
       InstanceType: instanceType(instanceOfAttempt(training.instances, run.attempt)),
       InstanceCount: 1,
       VolumeSizeInGB: training.volumeGiB,
-      // Instances with NVMe disks encrypt them in hardware and refuse a key of ours.
-      ...(hasLocalDisk(instanceOfAttempt(training.instances, run.attempt)) ? {} : { VolumeKmsKeyId: places.keyArn }),
+      ...(hasLocalStorage(instanceOfAttempt(training.instances, run.attempt)) ? {} : { VolumeKmsKeyId: places.keyArn }),
     },
     StoppingCondition: {
       MaxRuntimeInSeconds: training.maximumRuntimeSeconds,
@@ -140,8 +140,4 @@ type InstanceType = NonNullable<NonNullable<CreateTrainingJobCommandInput['Resou
 /** The list of types grows faster than any SDK: what SageMaker does not know, it refuses by name. */
 function instanceType(name: string): InstanceType {
   return name as InstanceType;
-}
-
-function hasLocalDisk(instance: string): boolean {
-  return /^ml\.(g4dn|g5|g6e?|p4de?|p5e?n?|[cmr]\d+g?d)\./.test(instance);
 }

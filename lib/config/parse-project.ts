@@ -17,6 +17,7 @@ import {
 import { checkProject } from './check-project.ts';
 import { days, duration, hours, minutes } from './duration.ts';
 import { checkHyperparameters } from './hyperparameters.ts';
+import { instanceTypeProblem, type instanceTypes } from './instance-types.ts';
 import { type Problem, problemsOf } from './problems.ts';
 import type { ProjectInput } from './project-input.ts';
 import { type ProjectSettingsWithoutCode, settingsWithoutCode } from './project-settings.ts';
@@ -66,7 +67,11 @@ const projectSchema = z.strictObject({
       holdOut: z._default(training.holdOut, 0.2),
       holdOutBy: z._default(training.holdOutBy, 'row'),
       algorithm: z._default(algorithmSettings, () => algorithmSettings.parse(xgboost())),
-      instances: z.array(instanceType()).min(1).readonly().default(['ml.g5.xlarge', 'ml.g4dn.xlarge', 'ml.m5.xlarge']),
+      instances: z
+        .array(instanceType('training'))
+        .min(1)
+        .readonly()
+        .default(['ml.g5.xlarge', 'ml.g4dn.xlarge', 'ml.m5.xlarge']),
       volumeGiB: z._default(training.volumeGiB, 30),
       spot: z._default(training.spot, true),
       maximumRuntime: duration({ atLeast: minutes(1) }).prefault(hours(1)),
@@ -96,7 +101,7 @@ const projectSchema = z.strictObject({
     .prefault({}),
   serving: z
     .strictObject({
-      instance: instanceType().default('ml.m5.large'),
+      instance: instanceType('hosting').default('ml.m5.large'),
       instanceCount: z._default(serving.instanceCount, 2),
       canary: z
         .strictObject({
@@ -175,6 +180,9 @@ function checkCanary({ serving }: z.output<typeof projectSchema>): Omit<Problem,
 }
 
 /** SageMaker's spelling, `ml.g5.xlarge`; which types a region has is SageMaker's to say. */
-function instanceType() {
-  return z.string().regex(/^ml\.[a-z0-9-]+\.[a-z0-9]+$/, "expected a SageMaker instance type such as 'ml.m5.large'");
+function instanceType(use: keyof typeof instanceTypes) {
+  return z.string().superRefine((type, context) => {
+    const message = instanceTypeProblem(use, type);
+    if (message !== undefined) context.addIssue({ code: 'custom', message });
+  });
 }

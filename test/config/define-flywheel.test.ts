@@ -55,6 +55,10 @@ describe('defaults', () => {
     expect(settings.training.maximumWaitSeconds).toBeGreaterThan(settings.training.maximumRuntimeSeconds);
   });
 
+  it('give way to any type that SageMaker serves on, those with disks of their own included', () => {
+    expect(settingsOf({ ...minimal, serving: { instance: 'ml.g5.xlarge' } }).serving.instance).toBe('ml.g5.xlarge');
+  });
+
   it('choose the metric by the objective', () => {
     const regression = {
       problem: { objective: 'regression' },
@@ -169,7 +173,22 @@ describe('mistakes', () => {
     [
       'an instance of another service',
       { training: { instances: ['t3.large'] } },
-      "training.instances.0: got 't3.large', expected a SageMaker instance type",
+      "training.instances.0: got 't3.large', expected a SageMaker instance type for training such as 'ml.m5.large'",
+    ],
+    [
+      'an instance that does not exist, with those that do',
+      { training: { instances: ['ml.g5.xlarge', 'ml.p3dn.48xlarge'] } },
+      "training.instances.1: got 'ml.p3dn.48xlarge', expected one of ml.p3dn.24xlarge",
+    ],
+    [
+      'an instance that serves and does not train',
+      { training: { instances: ['ml.m5d.large'] } },
+      "training.instances.0: got 'ml.m5d.large', expected a SageMaker instance type for training",
+    ],
+    [
+      'an instance that trains and does not serve',
+      { serving: { instance: 'ml.t3.medium' } },
+      "serving.instance: got 'ml.t3.medium', expected a SageMaker instance type for hosting",
     ],
     [
       'an objective that is none',

@@ -89,4 +89,13 @@ describe('deploymentRequests', () => {
     expect(requests.createModel.EnableNetworkIsolation).toBe(true);
     expect(requests.createEndpointConfig.DataCaptureConfig?.KmsKeyId).toBe('key');
   });
+
+  it('encrypts the volume with our key, on an instance that has one: disks of its own take no key', () => {
+    const settings = projectSettings();
+    const keyOn = (instance: string) =>
+      deploymentRequests({ ...settings, serving: { ...settings.serving, instance } }, model, places)
+        .createEndpointConfig.KmsKeyId;
+    expect(keyOn('ml.m5.large')).toBe('key');
+    expect(keyOn('ml.g5.xlarge')).toBeUndefined();
+  });
 });

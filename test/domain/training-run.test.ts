@@ -64,7 +64,7 @@ const run: TrainingRunRecord = {
 const registries = { 'sagemaker-xgboost': '111111111111.dkr.ecr', pytorch: '222222222222.dkr.ecr' };
 
 describe('trainingJobRequest', () => {
-  const request = trainingJobRequest(settings, run, {
+  const places = {
     environment: 'dev',
     roleArn: 'role',
     keyArn: 'key',
@@ -72,6 +72,14 @@ describe('trainingJobRequest', () => {
     modelBucket: 'models',
     registries,
     region: 'us-east-1',
+  };
+  const request = trainingJobRequest(settings, run, places);
+
+  it('encrypts the volume with our key, on an instance that has one: disks of its own take no key', () => {
+    const keyOn = (instance: string) =>
+      trainingJobRequest(training({ instances: [instance] }), run, places).ResourceConfig?.VolumeKmsKeyId;
+    expect(keyOn('ml.m5.xlarge')).toBe('key');
+    expect(keyOn('ml.p3dn.24xlarge')).toBeUndefined();
   });
 
   it('is named by run and attempt, and takes the instance of the attempt', () => {
