@@ -2,6 +2,7 @@ import { existsSync, globSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type ChaosMode, chaosModes } from './core/events.ts';
+import { parseQuotaName, quotaUsages } from './core/quotas.ts';
 
 export interface Options {
   /** 0 takes a free port. */
@@ -16,6 +17,8 @@ export interface Options {
   readonly serviceModel: string;
   readonly chaos: readonly ChaosMode[];
   readonly noCapacity: readonly string[];
+  /** Instances by the quota's name: `ml.g5.xlarge for spot training job usage`. */
+  readonly quotas: Readonly<Record<string, number>>;
   readonly enforceAccess: boolean;
   readonly keepFolders: boolean;
   /** Seconds between SIGTERM and SIGKILL of a stopped job. */
@@ -37,6 +40,7 @@ export const usage = `SageMaker local: SageMaker's control plane and runtime on 
   --service-model FILE   botocore's sagemaker/2017-07-24/service-2.json.gz (found in .flywheel/venv/cloud)
   --chaos MODES          faults of event delivery: ${chaosModes.join(', ')}, separated by commas
   --no-capacity TYPES    instance types that are not to be had, separated by commas
+  --quota NAME=N         an account's quota, for example 'ml.g5.xlarge for spot training job usage=1'; may be given again
   --job-stop-seconds N   time between SIGTERM and SIGKILL of a stopped job (120, as SageMaker)
   --time-scale X         factor on the waits of deployments (1)
   --capture-flush-ms N   longest wait of a captured invocation for its file (2000)
@@ -56,6 +60,7 @@ export function readOptions(args: readonly string[]): Options {
       'service-model': { type: 'string' },
       chaos: { type: 'string', default: '' },
       'no-capacity': { type: 'string', default: '' },
+      quota: { type: 'string', multiple: true, default: [] },
       'job-stop-seconds': { type: 'string', default: '120' },
       'time-scale': { type: 'string', default: '1' },
       'capture-flush-ms': { type: 'string', default: '2000' },
@@ -71,6 +76,7 @@ export function readOptions(args: readonly string[]): Options {
     serviceModel: values['service-model'] ?? findServiceModel(),
     chaos: wordsOf(values.chaos).map(chaosMode),
     noCapacity: wordsOf(values['no-capacity']),
+    quotas: Object.fromEntries(values.quota.map(quota)),
     enforceAccess: !values['no-auth'],
     keepFolders: values['keep-folders'],
     jobStopSeconds: numberOf('job-stop-seconds', values['job-stop-seconds']),
@@ -101,6 +107,13 @@ function chaosMode(word: string): ChaosMode {
   const mode = chaosModes.find((one) => one === word);
   if (mode) return mode;
   throw new Error(`--chaos: got '${word}', expected one or more of ${chaosModes.join(', ')}, separated by commas.`);
+}
+
+function quota(text: string): [string, number] {
+  const [, name = '', limit = ''] = /^(.*)=(.*)$/.exec(text) ?? [];
+  if (parseQuotaName(name)) return [name, numberOf('quota', limit)];
+  const usages = quotaUsages.map((usage) => `'ml.m5.large for ${usage}=1'`).join(', ');
+  throw new Error(`--quota: got '${text}', expected a quota and its number: ${usages}.`);
 }
 
 function numberOf(name: string, text: string): number {

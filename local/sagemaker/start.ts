@@ -8,6 +8,7 @@ import { Cloud } from './core/cloud.ts';
 import type { Core } from './core/core.ts';
 import { EventPublisher } from './core/events.ts';
 import { Faults } from './core/faults.ts';
+import { Quotas } from './core/quotas.ts';
 import { createSageMakerServer } from './core/server.ts';
 import { ServiceModel } from './core/service-model.ts';
 import { Store } from './core/store.ts';
@@ -75,6 +76,7 @@ function makeCore(options: Options, log: (message: string) => void): Core {
     access: new Access({ endpoint: options.cloud, enforce: options.enforceAccess, clock: systemClock }),
     images: file === undefined ? noImages : readImages(file, ...more),
     faults: new Faults(options.noCapacity),
+    quotas: new Quotas(options.quotas),
     directory: options.state,
     keepFolders: options.keepFolders,
     jobStopTimeoutMs: options.jobStopSeconds * 1000,

@@ -4,6 +4,7 @@ import type { Clock } from './clock.ts';
 import type { Cloud } from './cloud.ts';
 import type { EventPublisher } from './events.ts';
 import type { Faults } from './faults.ts';
+import type { Quotas } from './quotas.ts';
 import type { ServiceModel } from './service-model.ts';
 import type { Store } from './store.ts';
 
@@ -17,6 +18,7 @@ export interface Core {
   readonly access: Access;
   readonly images: LocalImages;
   readonly faults: Faults;
+  readonly quotas: Quotas;
   /** Folder that belongs to the server; container roots lie under it. */
   readonly directory: string;
   /** Whether the folders of ended jobs stay, to look into. */

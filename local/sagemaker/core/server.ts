@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import * as z from 'zod';
+import { answerAdmin } from './admin.ts';
 import type { Core } from './core.ts';
 import { internalFailure, notImplemented, SageMakerError } from './errors.ts';
 import type { Call, Operation, Operations } from './operation.ts';
@@ -40,7 +41,7 @@ export function createSageMakerServer(core: Core, parts: ServerParts): Server {
 async function answer(core: Core, parts: ServerParts, message: IncomingMessage, response: ServerResponse) {
   const { method = 'GET', url = '/', headers } = message;
   const request = { method, url, headers, body: await readBody(message), requestId: randomUUID() };
-  if (url.startsWith(adminPrefix)) return answerAdmin(core, request, response);
+  if (url.startsWith(adminPrefix)) return answerLocalProgram(core, request, response);
   if (url.startsWith('/endpoints/')) return parts.runtime(core, request, response);
   try {
     if (method !== 'POST' || url !== '/') throw unknownOperation(`${method} ${url}`);
@@ -78,29 +79,16 @@ async function authorize(core: Core, accessKeyId: string, name: string, operatio
   for (const role of operation.roles(call)) await core.access.require(caller, 'iam:PassRole', role, passed);
 }
 
-/** What SageMaker has no API for: is the server there, and faults on order. Programs on this machine only, never a web page. */
-async function answerAdmin(core: Core, request: ServerRequest, response: ServerResponse): Promise<void> {
+/** For programs on this machine only, never a web page. */
+function answerLocalProgram(core: Core, request: ServerRequest, response: ServerResponse): void {
   const host = (request.headers.host ?? '').replace(/:\d+$/, '');
   if (request.headers.origin !== undefined || !['127.0.0.1', 'localhost'].includes(host)) {
-    return send(response, 403, { Message: `${adminPrefix} answers programs on this machine only.` }, request.requestId);
+    send(response, 403, { Message: `${adminPrefix} answers programs on this machine only.` }, request.requestId);
+    return;
   }
-  const route = `${request.method} ${request.url.slice(adminPrefix.length)}`;
-  if (route === 'GET health') return send(response, 200, { status: 'ok', pid: process.pid }, request.requestId);
   const body = request.body.length === 0 ? {} : parseBody(request.body);
-  if (route === 'POST capacity') {
-    const parsed = z.object({ instanceType: z.string(), available: z.boolean() }).safeParse(body);
-    if (!parsed.success) return send(response, 400, { Message: z.prettifyError(parsed.error) }, request.requestId);
-    core.faults.setCapacity(parsed.data.instanceType, parsed.data.available);
-    return send(response, 200, { noCapacity: core.faults.noCapacity }, request.requestId);
-  }
-  if (route === 'POST interrupt') {
-    const parsed = z.object({ trainingJobArn: z.string() }).safeParse(body);
-    if (!parsed.success) return send(response, 400, { Message: z.prettifyError(parsed.error) }, request.requestId);
-    const interrupted = core.faults.interrupt(parsed.data.trainingJobArn);
-    return send(response, interrupted ? 200 : 404, { interrupted }, request.requestId);
-  }
-  const known = 'GET health, POST capacity, POST interrupt';
-  return send(response, 404, { Message: `No route ${request.url}. There are ${known}.` }, request.requestId);
+  const answered = answerAdmin(core, `${request.method} ${request.url.slice(adminPrefix.length)}`, body);
+  send(response, answered.status, answered.body, request.requestId);
 }
 
 function unknownOperation(what: string): SageMakerError {

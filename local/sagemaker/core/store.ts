@@ -33,6 +33,11 @@ const storedResource = z.object({
  * `<folder>/<account>/<region>/<kind>/<name>.json`, replaced by rename, so that a crash leaves the old or the new one.
  */
 export class Store {
+  /**
+   * Describe operations answer the state of this many ms ago: AWS does not promise that one sees a change at once.
+   * 0 by default; a test sets it while the server runs.
+   */
+  lagMs = 0;
   readonly #folder: string;
   readonly #collections = new Map<string, Collection<Fields>>();
 
@@ -47,7 +52,7 @@ export class Store {
    */
   collection<D extends Fields>(kind: string, schema: z.ZodType<D>): Collection<D> {
     if (this.#collections.has(kind)) throw new Error(`The collection '${kind}' exists already`);
-    const collection = new Collection(this.#folder, kind, schema);
+    const collection = new Collection(this.#folder, kind, schema, () => this.lagMs);
     this.#collections.set(kind, collection);
     return collection;
   }
@@ -70,11 +75,15 @@ export class Store {
 export class Collection<D extends Fields> {
   readonly kind: string;
   readonly #folder: string;
+  readonly #lagMs: () => number;
   readonly #byArn = new Map<string, Resource<D>>();
+  /** Earlier states that a lagging Describe still answers, oldest first, with the time at which each was replaced. */
+  readonly #earlier = new Map<string, { readonly state: Resource<D>; readonly replacedAt: number }[]>();
 
-  constructor(folder: string, kind: string, schema: z.ZodType<D>) {
+  constructor(folder: string, kind: string, schema: z.ZodType<D>, lagMs: () => number) {
     this.kind = kind;
     this.#folder = folder;
+    this.#lagMs = lagMs;
     for (const path of jsonFiles(folder, kind)) {
       const stored = storedResource.safeParse(JSON.parse(readFileSync(path, 'utf8')));
       if (!stored.success) throw new Error(`${path} is not a stored resource:\n${z.prettifyError(stored.error)}`);
@@ -95,6 +104,13 @@ export class Collection<D extends Fields> {
 
   byArn(arn: string): Resource<D> | undefined {
     return this.#byArn.get(arn.toLowerCase());
+  }
+
+  /** A resource as a Describe operation sees it, which lags by `Store.lagMs`; a new one is seen as it was made. */
+  described(resource: Resource<D>): Resource<D> {
+    const since = performance.now() - this.#lagMs();
+    const earlier = this.#earlier.get(resource.arn)?.find(({ replacedAt }) => replacedAt > since);
+    return earlier?.state ?? resource;
   }
 
   /** All resources of one account and region, in the order of their creation. */
@@ -125,6 +141,7 @@ export class Collection<D extends Fields> {
 
   delete(resource: Resource<D>): void {
     this.#byArn.delete(resource.arn);
+    this.#earlier.delete(resource.arn);
     rmSync(this.#path(resource), { force: true });
   }
 
@@ -134,8 +151,18 @@ export class Collection<D extends Fields> {
     const temporary = `${path}.new`;
     writeFileSync(temporary, JSON.stringify(resource));
     renameSync(temporary, path);
+    this.#keepEarlier(resource.arn);
     this.#byArn.set(resource.arn, resource);
     return resource;
+  }
+
+  #keepEarlier(arn: string): void {
+    const replaced = this.#byArn.get(arn);
+    const now = performance.now();
+    const kept = (this.#earlier.get(arn) ?? []).filter(({ replacedAt }) => replacedAt > now - this.#lagMs());
+    if (replaced && this.#lagMs() > 0) kept.push({ state: replaced, replacedAt: now });
+    if (kept.length > 0) this.#earlier.set(arn, kept);
+    else this.#earlier.delete(arn);
   }
 
   #path({ scope, name }: Resource<D>): string {

@@ -86,6 +86,24 @@ export function deploymentConfigProblem(config: DeploymentConfig): string | unde
   );
 }
 
+/**
+ * Sizes in instances are at most half of the fleet, as those in percent are (API reference, TrafficRoutingConfig: "less than or
+ * equal to 50% of the variant's total instance count").
+ */
+export function instanceCountProblem(config: DeploymentConfig, instances: number): string | undefined {
+  const routing = config.BlueGreenUpdatePolicy?.TrafficRoutingConfiguration;
+  const sizes = {
+    CanarySize: routing?.CanarySize,
+    LinearStepSize: routing?.LinearStepSize,
+    MaximumBatchSize: config.RollingUpdatePolicy?.MaximumBatchSize,
+  };
+  for (const [name, size] of Object.entries(sizes)) {
+    if (size?.Type !== 'INSTANCE_COUNT' || size.Value <= instances / 2) continue;
+    return `${name} must be less than or equal to 50% of the variant's total instance count, got ${size.Value} of ${instances}.`;
+  }
+  return undefined;
+}
+
 function sizeProblem(name: string, given: Size | undefined, least: number, most: number): string | undefined {
   if (given?.Type !== 'CAPACITY_PERCENT' || (given.Value >= least && given.Value <= most)) return undefined;
   return `${name} of type CAPACITY_PERCENT must be between ${least} and ${most}, got ${given.Value}.`;

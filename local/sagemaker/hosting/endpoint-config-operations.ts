@@ -3,6 +3,7 @@ import type { Scope } from '../core/arn.ts';
 import { epochSeconds } from '../core/clock.ts';
 import { notImplemented, validationException } from '../core/errors.ts';
 import { type Fields, pick } from '../core/fields.ts';
+import { refuseVolumeKey } from '../core/instances.ts';
 import { listInput, listResources } from '../core/listing.ts';
 import { type Operations, operation } from '../core/operation.ts';
 import type { Resource } from '../core/store.ts';
@@ -115,6 +116,7 @@ export function fleetConfigOf(hosted: HostedResources, config: Resource<Endpoint
     variants: ProductionVariants.map((variant) => ({
       name: variant.VariantName,
       model: deployedModel(hosted.modelNamed(config.scope, variant.ModelName ?? '').description, hosted.store),
+      instanceType: variant.InstanceType ?? '',
       weight: variant.InitialVariantWeight ?? 1,
       instances: variant.InitialInstanceCount ?? 1,
       startupTimeoutSeconds: variant.ContainerStartupHealthCheckTimeoutInSeconds ?? startupTimeoutSeconds,
@@ -151,6 +153,7 @@ function checkVariants(hosted: HostedResources, input: z.infer<typeof createInpu
     if (variant.InstanceType === undefined || variant.InitialInstanceCount === undefined) {
       throw validationException(`Variant ${variant.VariantName} needs InstanceType and InitialInstanceCount.`);
     }
+    refuseVolumeKey('KmsKeyId', input.KmsKeyId, variant.InstanceType);
   }
   if (input.ProductionVariants.every((variant) => variant.InitialVariantWeight === 0)) {
     throw validationException('At least one production variant must have a weight greater than 0.');

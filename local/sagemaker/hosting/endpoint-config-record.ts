@@ -16,6 +16,7 @@ export const endpointConfigRecord = z.looseObject({
   EndpointConfigName: z.string(),
   ProductionVariants: z.array(productionVariant).min(1),
   DataCaptureConfig: dataCaptureConfig.loose().optional(),
+  KmsKeyId: z.string().optional(),
   ExecutionRoleArn: z.string().optional(),
   CreationTime: z.number(),
 });

@@ -4,11 +4,17 @@ import { epochSeconds } from '../core/clock.ts';
 import { notImplemented, validationException } from '../core/errors.ts';
 import { listInput, listResources } from '../core/listing.ts';
 import { type Operations, operation } from '../core/operation.ts';
-import { type DeploymentConfig, deploymentConfig, deploymentConfigProblem } from './deployment-plan.ts';
+import {
+  type DeploymentConfig,
+  deploymentConfig,
+  deploymentConfigProblem,
+  instanceCountProblem,
+} from './deployment-plan.ts';
 import type { Endpoint } from './endpoint.ts';
 import { fleetConfigOf } from './endpoint-config-operations.ts';
 import { describeEndpoint, type FleetConfig } from './endpoint-record.ts';
 import type { HostedResources } from './hosted-resources.ts';
+import { requireFleet } from './instance-quota.ts';
 import { scopeOf, tagList } from './request.ts';
 
 const nameInput = z.looseObject({ EndpointName: z.string() });
@@ -58,6 +64,7 @@ export function endpointOperations(hosted: HostedResources): Operations {
           throw validationException(`Cannot create already existing endpoint "${arn}".`);
         checkDeployment(input.DeploymentConfig);
         const live = fleetConfigOf(hosted, hosted.configNamed(call, input.EndpointConfigName));
+        requireFleet(hosted.platform.core, call, live.variants);
         const now = epochSeconds(clock);
         const description = {
           EndpointStatus: 'Creating' as const,
@@ -80,8 +87,10 @@ export function endpointOperations(hosted: HostedResources): Operations {
         const { live, LastDeploymentConfig } = endpoint.resource.description;
         const deployment = input.RetainDeploymentConfig ? LastDeploymentConfig : input.DeploymentConfig;
         checkDeployment(deployment);
-        const wanted = fleetConfigOf(hosted, hosted.configNamed(call, input.EndpointConfigName));
-        endpoint.update(retain(input, live, wanted), deployment);
+        const wanted = retain(input, live, fleetConfigOf(hosted, hosted.configNamed(call, input.EndpointConfigName)));
+        checkSizes(deployment, wanted);
+        requireFleet(hosted.platform.core, call, wanted.variants);
+        endpoint.update(wanted, deployment);
         return { EndpointArn: endpoint.resource.arn };
       },
     }),
@@ -101,19 +110,28 @@ export function endpointOperations(hosted: HostedResources): Operations {
             `The variant name(s) "${unknown.join(', ')}" is/are not present within endpoint configuration "${live.configName}".`,
           );
         }
+        const names = desired.map((one) => one.VariantName);
+        const twice = names.find((name, index) => names.indexOf(name) !== index);
+        if (twice !== undefined) {
+          throw validationException(`Variant "${twice}" is given more than once in DesiredWeightsAndCapacities.`);
+        }
         if (desired.some((one) => one.ServerlessUpdateConfig !== undefined)) {
           throw notImplemented('UpdateEndpointWeightsAndCapacities has ServerlessUpdateConfig');
         }
-        endpoint.adjust(
-          live.variants.map((variant) => {
-            const wish = desired.find((one) => one.VariantName === variant.name);
-            return {
-              ...variant,
-              weight: wish?.DesiredWeight ?? variant.weight,
-              instances: wish?.DesiredInstanceCount ?? variant.instances,
-            };
-          }),
-        );
+        const adjusted = live.variants.map((variant) => {
+          const wish = desired.find((one) => one.VariantName === variant.name);
+          const { weight, instances } = variant;
+          return {
+            ...variant,
+            weight: wish?.DesiredWeight ?? weight,
+            instances: wish?.DesiredInstanceCount ?? instances,
+          };
+        });
+        const added = adjusted.map((variant, index) => {
+          return { ...variant, instances: Math.max(0, variant.instances - (live.variants[index]?.instances ?? 0)) };
+        });
+        requireFleet(hosted.platform.core, call, added);
+        endpoint.adjust(adjusted);
         return { EndpointArn: endpoint.resource.arn };
       },
     }),
@@ -121,7 +139,8 @@ export function endpointOperations(hosted: HostedResources): Operations {
     DescribeEndpoint: operation({
       input: nameInput,
       resources,
-      handle: ({ EndpointName }, call) => describeEndpoint(hosted.endpointNamed(call, EndpointName).resource),
+      handle: ({ EndpointName }, call) =>
+        describeEndpoint(endpoints.described(hosted.endpointNamed(call, EndpointName).resource)),
     }),
 
     ListEndpoints: operation({
@@ -169,6 +188,13 @@ function refuseUnlessInService(endpoint: Endpoint): void {
 
 function checkDeployment(config: DeploymentConfig | undefined): void {
   const problem = config && deploymentConfigProblem(config);
+  if (problem !== undefined) throw validationException(problem);
+}
+
+/** A part of the fleet counted in instances is checked against the fleet that it is a part of. */
+function checkSizes(config: DeploymentConfig | undefined, fleet: FleetConfig): void {
+  const instances = fleet.variants.reduce((sum, variant) => sum + variant.instances, 0);
+  const problem = config && instanceCountProblem(config, instances);
   if (problem !== undefined) throw validationException(problem);
 }
 

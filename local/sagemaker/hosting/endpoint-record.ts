@@ -17,6 +17,8 @@ export type DeployedModel = z.infer<typeof deployedModel>;
 const deployedVariant = z.object({
   name: z.string(),
   model: deployedModel,
+  /** Empty in records of earlier versions. */
+  instanceType: z.string().default(''),
   weight: z.number(),
   instances: z.number(),
   startupTimeoutSeconds: z.number(),

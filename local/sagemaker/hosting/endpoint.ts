@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Clock } from '../core/clock.ts';
 import { epochSeconds } from '../core/clock.ts';
 import type { Collection } from '../core/store.ts';
-import { rollbackReason } from './alarms.ts';
+import { AlarmWatch } from './alarms.ts';
 import { type DeploymentConfig, type DeploymentStep, deploymentSteps } from './deployment-plan.ts';
 import {
   type DeployedVariant,
@@ -15,8 +15,8 @@ import {
   type PendingDeployment,
 } from './endpoint-record.ts';
 import { Fleet, FleetError, type RunningVariant } from './fleet.ts';
+import { pause } from './pause.ts';
 import type { HostingPlatform } from './platform.ts';
-import { pause } from './serving-process.ts';
 import { TrafficSplitter } from './traffic.ts';
 
 /** What an endpoint works with. */
@@ -27,9 +27,6 @@ export interface EndpointContext {
 }
 
 type Phase = PendingDeployment['phase'];
-
-/** How often alarms are read while a fleet bakes. CloudWatch tells their changes by events too, but on AWS this is a poll as well. */
-const alarmPollMs = 500;
 
 /** One endpoint that runs: its blue fleet, and while a deployment is under way, a green one that takes over step by step. */
 export class Endpoint {
@@ -153,7 +150,7 @@ export class Endpoint {
     const green = this.fleet(config);
     this.green = green;
     this.enter('Creating', 'Creating the new fleet.', 0);
-    const problem = (await startProblem(green, signal)) ?? (await this.shiftTraffic(config, deploymentConfig));
+    const problem = await this.replaceBy(green, deploymentConfig);
     if (signal.aborted) return;
     const blue = this.blue;
     if (problem !== undefined) {
@@ -182,10 +179,31 @@ export class Endpoint {
     this.tellDeployment();
   }
 
+  /** Starts the green fleet and moves the traffic to it, under the alarms' eyes. @returns why it has to go back */
+  private async replaceBy(green: Fleet, deploymentConfig: DeploymentConfig | undefined): Promise<string | undefined> {
+    const { config } = green;
+    const { platform } = this.context;
+    const names = deploymentConfig?.AutoRollbackConfiguration?.Alarms?.map((alarm) => alarm.AlarmName) ?? [];
+    const role = config.roleArn ?? firstRole(config);
+    const watch = new AlarmWatch(() => platform.cloudWatchAs(role, this.resource.scope), names);
+    const tripped = await watch.look();
+    if (tripped !== undefined) return tripped;
+    watch.start();
+    try {
+      const problem = await startProblem(green, AbortSignal.any([this.ending.signal, watch.tripped]));
+      // A fleet that an alarm stopped says that it was stopped; the alarm says why.
+      if (problem !== undefined) return watch.tripped.aborted ? await watch.look() : problem;
+      return await this.shiftTraffic(config, deploymentConfig, watch);
+    } finally {
+      await watch.stop();
+    }
+  }
+
   /** Moves the traffic step by step. @returns why it has to go back; undefined when all of it is on the green fleet */
   private async shiftTraffic(
     config: FleetConfig,
     deploymentConfig: DeploymentConfig | undefined,
+    watch: AlarmWatch,
   ): Promise<string | undefined> {
     const instances = config.variants.reduce((sum, variant) => sum + variant.instances, 0);
     const { timeScale } = this.context.platform;
@@ -200,30 +218,21 @@ export class Endpoint {
       );
       this.greenShare = step.greenShare;
       this.enter('Baking', step.message, step.greenShare);
-      const reason = await this.bake(step, config, deploymentConfig, deadline);
+      const reason = await this.bake(step, watch, deadline);
       if (reason !== undefined || this.ending.signal.aborted) return reason;
     }
     return undefined;
   }
 
-  private async bake(
-    step: DeploymentStep,
-    config: FleetConfig,
-    deploymentConfig: DeploymentConfig | undefined,
-    deadline: number,
-  ): Promise<string | undefined> {
-    const { platform } = this.context;
-    const alarms = deploymentConfig?.AutoRollbackConfiguration?.Alarms?.map((alarm) => alarm.AlarmName) ?? [];
-    const cloudWatch = () => platform.cloudWatchAs(config.roleArn ?? firstRole(config), this.resource.scope);
-    const end = performance.now() + step.bakeSeconds * 1000 * platform.timeScale;
-    for (;;) {
-      const reason = await rollbackReason(cloudWatch, alarms);
-      if (reason !== undefined) return reason;
-      if (performance.now() >= deadline) return 'The deployment did not end within MaximumExecutionTimeoutInSeconds.';
-      const left = Math.min(end, deadline) - performance.now();
-      if (left <= 0 || this.ending.signal.aborted) return undefined;
-      await pause(alarms.length > 0 ? Math.min(alarmPollMs, left) : left, this.ending.signal);
-    }
+  private async bake(step: DeploymentStep, watch: AlarmWatch, deadline: number): Promise<string | undefined> {
+    const end = performance.now() + step.bakeSeconds * 1000 * this.context.platform.timeScale;
+    const left = Math.min(end, deadline) - performance.now();
+    if (left > 0) await pause(left, AbortSignal.any([this.ending.signal, watch.tripped]));
+    if (this.ending.signal.aborted) return undefined;
+    const reason = await watch.look();
+    if (reason !== undefined) return reason;
+    if (performance.now() >= deadline) return 'The deployment did not end within MaximumExecutionTimeoutInSeconds.';
+    return undefined;
   }
 
   private enter(status: Phase['status'], message: string, greenShare: number): void {

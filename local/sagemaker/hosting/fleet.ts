@@ -10,6 +10,10 @@ import type { HostingPlatform } from './platform.ts';
 import { ServingProcess, UnhealthyContainerError } from './serving-process.ts';
 import type { Share } from './traffic.ts';
 
+/** FailureReason of an endpoint whose instances are not to be had, as public error reports have it. */
+const noCapacity =
+  'Unable to provision requested ML compute capacity due to InsufficientInstanceCapacity error. Please retry using a different ML instance type or after some time.';
+
 /** A fleet could not be started. The message is the endpoint's FailureReason. */
 export class FleetError extends Error {
   override readonly name = 'FleetError';
@@ -58,19 +62,22 @@ export class Fleet {
 
   /** Shares of the fleet's own traffic, which sum to `share`. */
   shares(share: number): Share<RunningVariant>[] {
-    const total = this.running.reduce((sum, variant) => sum + variant.settings.weight, 0);
+    // A variant that was scaled to no instance has nothing that could answer.
+    const running = this.running.filter((variant) => variant.settings.instances > 0);
+    const total = running.reduce((sum, variant) => sum + variant.settings.weight, 0);
     if (total === 0) return [];
-    return this.running.map((variant) => ({ target: variant, weight: (share * variant.settings.weight) / total }));
+    return running.map((variant) => ({ target: variant, weight: (share * variant.settings.weight) / total }));
   }
 
+  /** A variant that can answer. */
   variant(name: string): RunningVariant | undefined {
-    return this.running.find((variant) => variant.settings.name === name);
+    return this.running.find((variant) => variant.settings.name === name && variant.settings.instances > 0);
   }
 
   /** Takes new weights and instance counts of variants that run. */
   adjust(variants: readonly DeployedVariant[]): void {
     for (const settings of variants) {
-      const variant = this.variant(settings.name);
+      const variant = this.running.find((one) => one.settings.name === settings.name);
       if (variant) variant.settings = settings;
     }
   }
@@ -99,6 +106,7 @@ export class Fleet {
     const log = platform.logStream(owner.scope, `/aws/sagemaker/Endpoints/${owner.name}`, logStream);
     this.logs.push(log);
     try {
+      if (!platform.core.faults.hasCapacity(variant.instanceType)) throw new FleetError(noCapacity);
       const image = servingImageFor(platform.core.images, model.image);
       const [environment] = await Promise.all([
         containerEnvironment(platform.core, {

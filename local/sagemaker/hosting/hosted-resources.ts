@@ -11,6 +11,7 @@ import { CaptureWriter } from './capture-writer.ts';
 import { Endpoint } from './endpoint.ts';
 import { type EndpointConfigRecord, endpointConfigRecord } from './endpoint-config-record.ts';
 import { type EndpointRecord, type EndpointResource, endpointRecord } from './endpoint-record.ts';
+import { instancesHeld } from './instance-quota.ts';
 import { type MeasuredInvocation, metricData } from './invocation-metrics.ts';
 import { removeFolder } from './model-files.ts';
 import { type ModelRecord, modelRecord } from './model-resource.ts';
@@ -38,6 +39,9 @@ export class HostedResources {
     this.platform = new HostingPlatform(core, settings);
     this.captures = new CaptureWriter(this.platform);
     this.metrics = new Batches((batch) => this.publishMetrics(batch), this.platform.metricsFlushMs, 1000);
+    core.quotas.counts('endpoint usage', (scope, type) =>
+      this.endpoints.list(scope).reduce((sum, endpoint) => sum + instancesHeld(endpoint, type), 0),
+    );
     this.clearFolder();
     for (const resource of this.endpoints.all()) this.add(resource).restore();
   }

@@ -1,9 +1,11 @@
-import type { MetricDatum } from '@aws-sdk/client-cloudwatch';
+import type { Dimension, MetricDatum } from '@aws-sdk/client-cloudwatch';
 
 /** One invocation of a variant, as the metrics of AWS/SageMaker count it. */
 export interface MeasuredInvocation {
   readonly endpoint: string;
   readonly variant: string;
+  /** Name of the endpoint config of the fleet that answered: during a deployment the two fleets have different ones. */
+  readonly config: string;
   /** Instances behind the variant, over which InvocationsPerInstance divides. */
   readonly instances: number;
   /** Status the container answered with; 0 when it gave no answer. */
@@ -18,20 +20,33 @@ export interface MeasuredInvocation {
 const mostValues = 150;
 
 /**
- * The data that SageMaker publishes for some invocations, in namespace AWS/SageMaker with the dimensions EndpointName and VariantName.
+ * The data that SageMaker publishes for some invocations, in namespace AWS/SageMaker: each with the dimensions EndpointName and
+ * VariantName, whatever fleet answered, and once more with EndpointConfigName, by which an alarm sees one fleet alone (developer
+ * guide, "Auto-Rollback Configuration and Monitoring", the alarms of the new fleet; amazon-sagemaker-examples plots both fleets so).
  * Error metrics count 0 for a good invocation, so that their average is a rate. Latencies are in microseconds.
  */
 export function metricData(invocations: readonly MeasuredInvocation[], at: Date): MetricDatum[] {
-  const groups = Map.groupBy(invocations, (one) => `${one.endpoint}\n${one.variant}`);
-  return [...groups.values()].flatMap((group) => variantData(group, at));
+  const variants = Map.groupBy(invocations, (one) => `${one.endpoint}\n${one.variant}`);
+  const fleets = Map.groupBy(invocations, (one) => `${one.endpoint}\n${one.variant}\n${one.config}`);
+  return [
+    ...[...variants.values()].flatMap((group) => variantData(group, at, () => [])),
+    ...[...fleets.values()].flatMap((group) =>
+      variantData(group, at, ({ config }) => [{ Name: 'EndpointConfigName', Value: config }]),
+    ),
+  ];
 }
 
-function variantData(group: readonly MeasuredInvocation[], at: Date): MetricDatum[] {
+function variantData(
+  group: readonly MeasuredInvocation[],
+  at: Date,
+  more: (first: MeasuredInvocation) => Dimension[],
+): MetricDatum[] {
   const [first] = group;
   if (!first) return [];
   const Dimensions = [
     { Name: 'EndpointName', Value: first.endpoint },
     { Name: 'VariantName', Value: first.variant },
+    ...more(first),
   ];
   const data = (MetricName: string, Unit: 'None' | 'Microseconds', values: readonly number[]): MetricDatum[] =>
     distinct(values).map((part) => ({ MetricName, Unit, Dimensions, Timestamp: at, ...part }));

@@ -73,6 +73,7 @@ export function measure(
   hosted.measure(endpoint.resource.scope, {
     endpoint: endpoint.resource.name,
     variant: variant.settings.name,
+    config: variant.fleet.config.configName,
     instances: variant.settings.instances,
     status,
     modelLatency: status === 0 ? undefined : microseconds(answered - asked),

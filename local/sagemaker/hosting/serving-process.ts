@@ -2,6 +2,7 @@ import { Agent, type IncomingHttpHeaders, type IncomingMessage, request } from '
 import { createServer } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { runContainer } from '../container/run-container.ts';
+import { pause } from './pause.ts';
 
 export interface ServingOptions {
   /** The image's serve command. */
@@ -235,15 +236,6 @@ function ping(port: number, signal: AbortSignal): Promise<boolean> {
     outgoing.once('error', () => resolve(false));
     outgoing.end();
   });
-}
-
-/** Waits, or less when the signal comes. */
-export async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  const stop = Promise.withResolvers<void>();
-  const timer = setTimeout(stop.resolve, ms);
-  signal.addEventListener('abort', () => stop.resolve(), { once: true });
-  await stop.promise;
-  clearTimeout(timer);
 }
 
 /** A port that no one listens on now. Another program can take it before the container does; the container then ends, and starts on a new one. */

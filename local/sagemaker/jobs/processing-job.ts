@@ -46,7 +46,11 @@ export const processingRequest = z.looseObject({
   ProcessingOutputConfig: z.looseObject({ KmsKeyId: z.string().optional(), Outputs: z.array(outputSchema) }).optional(),
   ProcessingResources: z.looseObject({
     ClusterConfig: z
-      .looseObject({ InstanceCount: z.number().optional(), InstanceType: z.string().optional() })
+      .looseObject({
+        InstanceCount: z.number().optional(),
+        InstanceType: z.string().optional(),
+        VolumeKmsKeyId: z.string().optional(),
+      })
       .optional(),
   }),
   StoppingCondition: z.looseObject({ MaxRuntimeInSeconds: z.number() }).optional(),
@@ -111,6 +115,16 @@ export class ProcessingJobs {
     });
     this.#publish(moved);
     return moved;
+  }
+
+  /** Instances of a type that jobs use now. */
+  instancesInUse(scope: Scope, instanceType: string): number {
+    return this.collection
+      .list(scope)
+      .filter(({ description }) => ['InProgress', 'Stopping'].includes(description.ProcessingJobStatus))
+      .map(({ description }) => description.ProcessingResources.ClusterConfig)
+      .filter((cluster) => cluster?.InstanceType === instanceType)
+      .reduce((sum, cluster) => sum + (cluster?.InstanceCount ?? 1), 0);
   }
 
   get(arn: string): ProcessingJob {

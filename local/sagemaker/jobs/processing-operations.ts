@@ -4,6 +4,7 @@ import type { Scope } from '../core/arn.ts';
 import type { Core } from '../core/core.ts';
 import { notImplemented, resourceInUse, validationException } from '../core/errors.ts';
 import { pick } from '../core/fields.ts';
+import { refuseVolumeKey, requireInstances } from '../core/instances.ts';
 import { listInput, listResources } from '../core/listing.ts';
 import { type Operations, operation } from '../core/operation.ts';
 import { BackgroundJobs } from './background-jobs.ts';
@@ -28,6 +29,7 @@ export function processingOperations(core: Core): Operations {
   const jobs = new ProcessingJobs(core);
   const runner = new ProcessingRunner(core, jobs);
   runner.failLeftOver();
+  core.quotas.counts('processing job usage', (scope, type) => jobs.instancesInUse(scope, type));
   const arnOf = ({ ProcessingJobName }: { ProcessingJobName: string }, scope: Scope) => [
     jobs.collection.arn(scope, ProcessingJobName),
   ];
@@ -54,6 +56,14 @@ export function processingOperations(core: Core): Operations {
         await core.cloud.roleCredentials(request.RoleArn, call.region);
         // Another request of the same name may have come while the role was assumed.
         refuseDuplicate(request, call);
+        const { InstanceType: instanceType = '', InstanceCount: count = 1 } =
+          request.ProcessingResources.ClusterConfig ?? {};
+        requireInstances(core, call, {
+          instanceType,
+          count,
+          usage: 'processing job usage',
+          resource: 'processing-job',
+        });
         const job = jobs.create({ account: call.account, region: call.region }, request, request.Tags ?? []);
         runner.start(job);
         return { ProcessingJobArn: job.arn };
@@ -62,7 +72,7 @@ export function processingOperations(core: Core): Operations {
     DescribeProcessingJob: operation({
       input: named,
       resources: arnOf,
-      handle: (input, call) => find(input, call).description,
+      handle: (input, call) => jobs.collection.described(find(input, call)).description,
     }),
     ListProcessingJobs: operation({
       input: listInput,
@@ -180,6 +190,7 @@ function checkRequest(request: ProcessingRequest): void {
   if (cluster?.InstanceType === undefined || cluster.InstanceCount === undefined) {
     throw validationException('ProcessingResources.ClusterConfig must have InstanceType and InstanceCount.');
   }
+  refuseVolumeKey('VolumeKmsKeyId', cluster.VolumeKmsKeyId, cluster.InstanceType);
   for (const { InputName: name, S3Input: input, ...rest } of request.ProcessingInputs ?? []) {
     if (!input) throw notImplemented(`The input '${name}' without S3Input is a part of CreateProcessingJob`);
     if (input.S3InputMode === 'Pipe') {

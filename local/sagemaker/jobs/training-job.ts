@@ -52,6 +52,7 @@ export const trainingRequest = z.looseObject({
       InstanceType: z.string().optional(),
       InstanceCount: z.number().optional(),
       InstanceGroups: z.array(z.unknown()).optional(),
+      VolumeKmsKeyId: z.string().optional(),
     })
     .optional(),
   StoppingCondition: z
@@ -194,6 +195,17 @@ export class TrainingJobs {
     });
     this.#publish(moved);
     return moved;
+  }
+
+  /** Instances of a type that jobs use now. */
+  instancesInUse(scope: Scope, instanceType: string, spot: boolean): number {
+    return this.collection
+      .list(scope)
+      .map(({ description }) => description)
+      .filter((job) => ['InProgress', 'Stopping'].includes(job.TrainingJobStatus))
+      .filter((job) => (job.EnableManagedSpotTraining ?? false) === spot)
+      .filter((job) => job.ResourceConfig?.InstanceType === instanceType)
+      .reduce((sum, job) => sum + (job.ResourceConfig?.InstanceCount ?? 1), 0);
   }
 
   get(arn: string): TrainingJob {

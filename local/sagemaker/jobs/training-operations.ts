@@ -3,6 +3,7 @@ import type { Scope } from '../core/arn.ts';
 import type { Core } from '../core/core.ts';
 import { notImplemented, resourceInUse, validationException } from '../core/errors.ts';
 import { pick } from '../core/fields.ts';
+import { type InstanceRequest, refuseVolumeKey, requireInstances } from '../core/instances.ts';
 import { listInput, listResources } from '../core/listing.ts';
 import { type Operations, operation } from '../core/operation.ts';
 import { type TrainingJob, TrainingJobs, type TrainingRequest, trainingRequest } from './training-job.ts';
@@ -23,6 +24,8 @@ export function trainingOperations(core: Core): Operations {
   const jobs = new TrainingJobs(core);
   const runner = new TrainingRunner(core, jobs);
   runner.failLeftOver();
+  core.quotas.counts('training job usage', (scope, type) => jobs.instancesInUse(scope, type, false));
+  core.quotas.counts('spot training job usage', (scope, type) => jobs.instancesInUse(scope, type, true));
   const arnOf = ({ TrainingJobName }: { TrainingJobName: string }, scope: Scope) => [
     jobs.collection.arn(scope, TrainingJobName),
   ];
@@ -42,6 +45,7 @@ export function trainingOperations(core: Core): Operations {
         await core.cloud.roleCredentials(request.RoleArn, call.region);
         // Another request of the same name may have come while the role was assumed.
         refuseDuplicate(jobs, request, call);
+        requireInstances(core, call, instancesOf(request));
         const job = jobs.create({ account: call.account, region: call.region }, request, request.Tags ?? []);
         runner.start(job);
         return { TrainingJobArn: job.arn };
@@ -50,7 +54,7 @@ export function trainingOperations(core: Core): Operations {
     DescribeTrainingJob: operation({
       input: named,
       resources: arnOf,
-      handle: (input, call) => find(input, call).description,
+      handle: (input, call) => jobs.collection.described(find(input, call)).description,
     }),
     ListTrainingJobs: operation({
       input: listInput,
@@ -99,6 +103,15 @@ export function trainingOperations(core: Core): Operations {
   };
 }
 
+function instancesOf({ ResourceConfig, EnableManagedSpotTraining }: TrainingRequest): InstanceRequest {
+  return {
+    instanceType: ResourceConfig?.InstanceType ?? '',
+    count: ResourceConfig?.InstanceCount ?? 1,
+    usage: EnableManagedSpotTraining ? 'spot training job usage' : 'training job usage',
+    resource: 'training-job',
+  };
+}
+
 function refuseDuplicate(jobs: TrainingJobs, request: TrainingRequest, scope: Scope): void {
   const existing = jobs.collection.get(scope, request.TrainingJobName);
   if (!existing) return;
@@ -124,6 +137,7 @@ function checkRequest(request: TrainingRequest): void {
   if (resources?.InstanceType === undefined || resources.InstanceCount === undefined) {
     throw validationException('ResourceConfig must have InstanceType and InstanceCount.');
   }
+  refuseVolumeKey('VolumeKmsKeyId', resources.VolumeKmsKeyId, resources.InstanceType);
   checkSpot(request);
   checkChannels(request);
   for (const { Name, Regex } of algorithm?.MetricDefinitions ?? []) {

@@ -159,7 +159,7 @@ function packageOperations(core: Core, registry: Registry): Operations {
     DescribeModelPackage: operation({
       input: packageNamed,
       resources: ({ ModelPackageName }, scope) => [registry.packageArn(ModelPackageName, scope)],
-      handle: (input, call) => registry.package(input.ModelPackageName, call).description,
+      handle: (input, call) => registry.packages.described(registry.package(input.ModelPackageName, call)).description,
     }),
     ListModelPackages: operation({
       input: listInput.extend({

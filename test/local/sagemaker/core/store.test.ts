@@ -1,5 +1,6 @@
 import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import * as fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import * as z from 'zod';
@@ -52,6 +53,27 @@ describe('the store', () => {
     const path = join(folder, scope.account, scope.region, 'thing');
     expect(readdirSync(path)).toEqual(['one.json']);
     expect(() => new Store(folder).collection('thing', schema.extend({ Missing: z.string() }))).toThrow('one.json');
+  });
+});
+
+describe('a Describe that lags', () => {
+  test('sees each state late, a new resource at once, and nothing of what was before the lag', async () => {
+    const store = new Store(folder);
+    const things = store.collection('thing', schema);
+    const quiet = things.create(scope, 'quiet', { CreationTime: 1, Status: 'New' });
+    expect(things.described(things.update(quiet, { Status: 'Changed' })).description.Status).toBe('Changed');
+    store.lagMs = 200;
+    const first = things.create(scope, 'one', { CreationTime: 1, Status: 'First' });
+    expect(things.described(first).description.Status).toBe('First');
+    await delay(250);
+    const second = things.update(first, { Status: 'Second' });
+    await delay(100);
+    const third = things.update(second, { Status: 'Third' });
+    expect(things.described(third).description.Status).toBe('First');
+    await delay(120);
+    expect(things.described(third).description.Status).toBe('Second');
+    await delay(120);
+    expect(things.described(third).description.Status).toBe('Third');
   });
 });
 

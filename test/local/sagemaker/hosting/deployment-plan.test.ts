@@ -4,6 +4,7 @@ import {
   type DeploymentConfig,
   deploymentConfigProblem,
   deploymentSteps,
+  instanceCountProblem,
 } from '../../../../local/sagemaker/hosting/deployment-plan.ts';
 
 const percent = (Value: number) => ({ Type: 'CAPACITY_PERCENT' as const, Value });
@@ -18,6 +19,14 @@ function blueGreen(routing: object, TerminationWaitInSeconds = 7): DeploymentCon
   const base = { Type: 'ALL_AT_ONCE' as const, WaitIntervalInSeconds: 60 };
   return { BlueGreenUpdatePolicy: { TrafficRoutingConfiguration: { ...base, ...routing }, TerminationWaitInSeconds } };
 }
+
+test('instanceCountProblem refuses a part that is more than half of the fleet', () => {
+  const canary = blueGreen({ Type: 'CANARY', CanarySize: instances(1) });
+  expect(instanceCountProblem(canary, 1)).toContain('CanarySize must be less than or equal to 50%');
+  expect(instanceCountProblem(canary, 2)).toBeUndefined();
+  const rolling = { RollingUpdatePolicy: { MaximumBatchSize: instances(3), WaitIntervalInSeconds: 0 } };
+  expect(instanceCountProblem(rolling, 5)).toContain('MaximumBatchSize');
+});
 
 describe('deploymentSteps', () => {
   test('without a config moves everything at once and waits for nothing', () => {

@@ -1,15 +1,22 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { PutMetricAlarmCommand } from '@aws-sdk/client-cloudwatch';
 import {
+  PutMetricAlarmCommand,
+  type PutMetricAlarmCommandInput,
+  SetAlarmStateCommand,
+} from '@aws-sdk/client-cloudwatch';
+import {
+  CreateEndpointCommand,
+  CreateEndpointConfigCommand,
+  CreateModelCommand,
   DeleteEndpointCommand,
   type DeploymentConfig,
   type DescribeEndpointCommandOutput,
   UpdateEndpointCommand,
 } from '@aws-sdk/client-sagemaker';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { eventually } from './support/cloud.ts';
+import { account, eventually, image, region, roleArn } from './support/cloud.ts';
 import { Session } from './support/session.ts';
 
 let session: Session;
@@ -67,20 +74,7 @@ describe('a deployment', () => {
 
   test('goes back when an alarm fires while the canary bakes', async () => {
     await session.cloud.cloudWatch.send(
-      new PutMetricAlarmCommand({
-        AlarmName: 'guarded-errors',
-        Namespace: 'AWS/SageMaker',
-        MetricName: 'Invocation5XXErrors',
-        Dimensions: [
-          { Name: 'EndpointName', Value: 'guarded' },
-          { Name: 'VariantName', Value: 'main' },
-        ],
-        Statistic: 'Sum',
-        Period: 60,
-        EvaluationPeriods: 1,
-        Threshold: 3,
-        ComparisonOperator: 'GreaterThanThreshold',
-      }),
+      new PutMetricAlarmCommand(alarmOn('guarded-errors', { EndpointName: 'guarded', VariantName: 'main' })),
     );
     await session.cloud.events();
     await session.sagemaker.send(
@@ -101,6 +95,54 @@ describe('a deployment', () => {
     });
     expect(await session.answers('guarded', 5)).toEqual({ green: 5 });
     expect(await session.endpointStates('guarded')).toEqual(['UPDATING', 'ROLLING_BACK', 'IN_SERVICE']);
+  });
+
+  test('goes back at once when an alarm was in ALARM before, and the new fleet gets no traffic', async () => {
+    await session.cloud.cloudWatch.send(new PutMetricAlarmCommand(alarmOn('already', { EndpointName: 'nothing' })));
+    await session.cloud.cloudWatch.send(
+      new SetAlarmStateCommand({ AlarmName: 'already', StateValue: 'ALARM', StateReason: 'of another cause' }),
+    );
+    await session.cloud.events();
+    await session.sagemaker.send(
+      new UpdateEndpointCommand({
+        EndpointName: 'guarded',
+        EndpointConfigName: 'blue',
+        DeploymentConfig: canary(10, ['already']),
+      }),
+    );
+    await session.inService('guarded');
+    expect(await session.describeEndpoint('guarded')).toMatchObject({
+      EndpointConfigName: 'green',
+      FailureReason: expect.stringContaining('are in ALARM state: already'),
+    });
+    const events = await session.cloud.events();
+    expect(events.map((event) => phaseOf(event.detail))).not.toContain('ActivatingTraffic');
+  });
+
+  test('that replaces a failing model goes back by an alarm on both fleets, and not by one on the new config', async () => {
+    await session.configure('failing', { 'behaviour.txt': 'fail-all' });
+    await session.configure('cure');
+    await session.createEndpoint('ill', 'failing');
+    const both = { EndpointName: 'ill', VariantName: 'main' };
+    await session.cloud.cloudWatch.send(new PutMetricAlarmCommand(alarmOn('both-fleets', both)));
+    await session.cloud.cloudWatch.send(
+      new PutMetricAlarmCommand(alarmOn('new-fleet', { ...both, EndpointConfigName: 'cure' })),
+    );
+    const update = async (alarm: string, seconds: number) => {
+      const DeploymentConfig = canary(seconds, [alarm]);
+      await session.sagemaker.send(
+        new UpdateEndpointCommand({ EndpointName: 'ill', EndpointConfigName: 'cure', DeploymentConfig }),
+      );
+      await eventually(async () => pendingStatus(await session.describeEndpoint('ill')) === 'Baking');
+      for (let call = 0; call < 12; call += 1) await session.invoke('ill', 'x').catch(() => undefined);
+      await session.inService('ill');
+      return session.describeEndpoint('ill');
+    };
+    expect(await update('both-fleets', 1500)).toMatchObject({
+      EndpointConfigName: 'failing',
+      FailureReason: expect.stringContaining('both-fleets'),
+    });
+    expect(await update('new-fleet', 100)).toMatchObject({ EndpointConfigName: 'cure' });
   });
 
   test('goes back when the new container does not get healthy, and the old one serves meanwhile', async () => {
@@ -141,6 +183,37 @@ describe('after a restart of the server', () => {
     expect((await session.invoke('guarded', 'x')).text).toBe('green:x');
   });
 
+  test('every name that was there is taken still, in SageMaker’s words', async () => {
+    const arn = (kind: string) => `arn:aws:sagemaker:${region}:${account}:${kind}/green`;
+    const PrimaryContainer = { Image: image };
+    await expect(
+      session.sagemaker.send(
+        new CreateModelCommand({ ModelName: 'green', PrimaryContainer, ExecutionRoleArn: roleArn }),
+      ),
+    ).rejects.toMatchObject({
+      name: 'ValidationException',
+      message: `Cannot create already existing model "${arn('model')}".`,
+    });
+    const variant = { VariantName: 'main', ModelName: 'green', InitialInstanceCount: 1 };
+    await expect(
+      session.sagemaker.send(
+        new CreateEndpointConfigCommand({
+          EndpointConfigName: 'green',
+          ProductionVariants: [{ ...variant, InstanceType: 'ml.m5.large' }],
+        }),
+      ),
+    ).rejects.toMatchObject({
+      name: 'ValidationException',
+      message: `Cannot create already existing endpoint configuration "${arn('endpoint-config')}".`,
+    });
+    await expect(
+      session.sagemaker.send(new CreateEndpointCommand({ EndpointName: 'guarded', EndpointConfigName: 'green' })),
+    ).rejects.toMatchObject({
+      name: 'ValidationException',
+      message: `Cannot create already existing endpoint "arn:aws:sagemaker:${region}:${account}:endpoint/guarded".`,
+    });
+  });
+
   test('a deployment that was under way begins anew, and ends', async () => {
     await session.sagemaker.send(
       new UpdateEndpointCommand({ EndpointName: 'guarded', EndpointConfigName: 'blue', DeploymentConfig: canary(60) }),
@@ -153,6 +226,22 @@ describe('after a restart of the server', () => {
     expect(await session.answers('guarded', 5)).toEqual({ blue: 5 });
   });
 });
+
+/** An alarm that more than 3 failed invocations trip, with these dimensions. */
+function alarmOn(AlarmName: string, dimensions: Record<string, string>): PutMetricAlarmCommandInput {
+  return {
+    AlarmName,
+    Namespace: 'AWS/SageMaker',
+    MetricName: 'Invocation5XXErrors',
+    Dimensions: Object.entries(dimensions).map(([Name, Value]) => ({ Name, Value })),
+    Statistic: 'Sum',
+    Period: 60,
+    EvaluationPeriods: 1,
+    Threshold: 3,
+    ComparisonOperator: 'GreaterThanThreshold',
+    TreatMissingData: 'notBreaching',
+  };
+}
 
 function canary(waitSeconds: number, alarms: string[] = []): DeploymentConfig {
   return {

@@ -1,3 +1,4 @@
+import type { MetricDatum } from '@aws-sdk/client-cloudwatch';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Batches } from '../../../../local/sagemaker/container/batches.ts';
@@ -75,6 +76,7 @@ describe('metricData', () => {
   const invocation = fc.record({
     endpoint: fc.constantFrom('a', 'b'),
     variant: fc.constantFrom('x', 'y'),
+    config: fc.constantFrom('old', 'new'),
     instances: fc.constant(1),
     status: fc.constantFrom(0, 200, 204, 400, 503),
     modelLatency: fc.option(fc.integer({ min: 1, max: 1000 }), { nil: undefined }),
@@ -84,7 +86,9 @@ describe('metricData', () => {
   test('counts every invocation once, in data that CloudWatch accepts', () => {
     fc.assert(
       fc.property(fc.array(invocation, { maxLength: 400 }), (invocations: MeasuredInvocation[]) => {
-        const data = metricData(invocations, new Date());
+        const all = metricData(invocations, new Date());
+        const names = (datum: MetricDatum) => datum.Dimensions?.map(({ Name }) => Name).join(' ');
+        const data = all.filter((datum) => names(datum) === 'EndpointName VariantName');
         const sum = (name: string) =>
           data
             .filter((datum) => datum.MetricName === name)
@@ -100,12 +104,34 @@ describe('metricData', () => {
           invocations.filter((one) => one.status === 503 || one.status === 0).length,
         );
         expect(sum('OverheadLatency')).toBe(invocations.reduce((all, one) => all + one.overheadLatency, 0));
-        for (const datum of data) {
-          expect(datum.Values?.length).toBeLessThanOrEqual(150);
-          expect(datum.Dimensions?.map((dimension) => dimension.Name)).toEqual(['EndpointName', 'VariantName']);
-        }
+        for (const datum of all) expect(datum.Values?.length).toBeLessThanOrEqual(150);
       }),
     );
+  });
+});
+
+describe('metricData of a deployment', () => {
+  const one = { endpoint: 'e', variant: 'v', instances: 1, modelLatency: 1, overheadLatency: 1 };
+  const both: MeasuredInvocation[] = [
+    { ...one, config: 'old', status: 500 },
+    { ...one, config: 'old', status: 500 },
+    { ...one, config: 'new', status: 200 },
+  ];
+  const errors = (dimensions: Record<string, string>) =>
+    metricData(both, new Date())
+      .filter((datum) => datum.MetricName === 'Invocation5XXErrors')
+      .filter(
+        (datum) =>
+          JSON.stringify(Object.fromEntries(datum.Dimensions?.map(({ Name, Value }) => [Name, Value]) ?? [])) ===
+          JSON.stringify(dimensions),
+      )
+      .flatMap(({ Values = [], Counts = [] }) => Values.map((value, index) => value * (Counts[index] ?? 0)))
+      .reduce((sum, value) => sum + value, 0);
+
+  test('shows both fleets by endpoint and variant, and each alone by its endpoint config', () => {
+    expect(errors({ EndpointName: 'e', VariantName: 'v' })).toBe(2);
+    expect(errors({ EndpointName: 'e', VariantName: 'v', EndpointConfigName: 'old' })).toBe(2);
+    expect(errors({ EndpointName: 'e', VariantName: 'v', EndpointConfigName: 'new' })).toBe(0);
   });
 });
 

@@ -26,6 +26,7 @@ import { Cloud } from '../../../../../local/sagemaker/core/cloud.ts';
 import type { Core } from '../../../../../local/sagemaker/core/core.ts';
 import { EventPublisher } from '../../../../../local/sagemaker/core/events.ts';
 import { Faults } from '../../../../../local/sagemaker/core/faults.ts';
+import { Quotas } from '../../../../../local/sagemaker/core/quotas.ts';
 import { createSageMakerServer } from '../../../../../local/sagemaker/core/server.ts';
 import { ServiceModel } from '../../../../../local/sagemaker/core/service-model.ts';
 import { Store } from '../../../../../local/sagemaker/core/store.ts';
@@ -204,6 +205,7 @@ export class TestServer {
       access: new Access({ endpoint: cloud.url, enforce: true, clock: systemClock }),
       images: readImages(imagesFile),
       faults: new Faults([]),
+      quotas: new Quotas(),
       directory,
       keepFolders: false,
       jobStopTimeoutMs: 1000,

@@ -1,7 +1,7 @@
 """The serving "image" of these tests: a model server in the standard library that does what its model's files say.
 
 model/name.txt      what it answers, before the request's body
-model/behaviour.txt a line of: refuse-ping, end-at-start (optional)
+model/behaviour.txt a line of: refuse-ping, end-at-start, fail-all (optional)
 """
 
 import os
@@ -30,6 +30,9 @@ class Handler(BaseHTTPRequestHandler):
             os._exit(3)
         if body.startswith(b"sleep "):
             time.sleep(float(body.split()[1]))
+        if "fail-all" in BEHAVIOUR:
+            self.answer(500, b"the model fails")
+            return
         if body.startswith(b"status "):
             self.answer(int(body.split()[1]), b"the model says no")
             return

@@ -146,6 +146,7 @@ export function serverOptions(cloud: TestCloud): Options {
     serviceModel: findServiceModel(),
     chaos: [],
     noCapacity: ['ml.p5.48xlarge'],
+    quotas: {},
     enforceAccess: true,
     keepFolders: false,
     jobStopSeconds: 1,
