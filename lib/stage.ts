@@ -1,15 +1,25 @@
 /** One environment: four stacks, deployed together by `cdk deploy '<environment>/**'`. */
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import {
+  App,
   CliCredentialsStackSynthesizer,
   DefaultStackSynthesizer,
   type IStackSynthesizer,
   Stage,
+  type StageSynthesisOptions,
   Tags,
 } from 'aws-cdk-lib';
+import type { CloudAssembly } from 'aws-cdk-lib/cx-api';
 import type { Construct } from 'constructs';
 import type { FunctionBundles } from './bundle.ts';
 import type { Environment } from './config/index.ts';
+import { ConfigurationError } from './config/problems.ts';
 import type { EventFunction } from './constructs/event-function.ts';
+import { quotaProblems } from './quotas/check.ts';
+import { DeployedValues, deployedStack } from './quotas/deployed-values.ts';
+import { type Measurement, measure } from './quotas/measure.ts';
 import { MonitoringStack } from './stacks/monitoring-stack.ts';
 import { PipelineStack } from './stacks/pipeline-stack.ts';
 import { ServingStack } from './stacks/serving-stack.ts';
@@ -22,10 +32,14 @@ export interface FlywheelStageProps {
 
 export class FlywheelStage extends Stage {
   readonly functions: readonly EventFunction[];
+  readonly #environment: Environment;
 
   constructor(scope: Construct, { environment, bundles }: FlywheelStageProps) {
     const { name, account, region } = environment;
     super(scope, name, { env: { ...(account && { account }), ...(region && { region }) } });
+    this.#environment = environment;
+    // synth() below counts resources among other things, and says what to do.
+    this.node.setContext('@aws-cdk/core:stackResourceLimit', 0);
     const stack = (content: string) => ({
       description: `Flywheel ${name}: ${content}`,
       synthesizer: synthesizerOf(environment),
@@ -54,6 +68,44 @@ export class FlywheelStage extends Stage {
     Tags.of(this).add('flywheel:environment', name);
     Tags.of(this).add('flywheel:part', 'platform');
   }
+
+  /** @throws ConfigurationError when the templates exceed a quota of AWS */
+  override synth(options?: StageSynthesisOptions): CloudAssembly {
+    const assembly = super.synth(options);
+    const { name, projects } = this.#environment;
+    const problems = quotaProblems({
+      environment: name,
+      projects: projects.length,
+      measured: measured(name, assembly),
+      measuredWithoutProjects: () => this.#measuredWithoutProjects(),
+    });
+    if (problems.length > 0) throw new ConfigurationError(problems);
+    return assembly;
+  }
+
+  #measuredWithoutProjects(): readonly Measurement[] {
+    const outdir = mkdtempSync(join(tmpdir(), 'flywheel-without-projects-'));
+    try {
+      const app = new App({ outdir, context: this.node.root.node.getAllContext(), autoSynth: false });
+      const environment = { ...this.#environment, projects: [] };
+      // What the code is does not matter for what is counted.
+      const bundles = { folderOf: () => import.meta.dirname, remove: () => undefined };
+      return measured(environment.name, new FlywheelStage(app, { environment, bundles }).synth());
+    } finally {
+      rmSync(outdir, { recursive: true });
+    }
+  }
+}
+
+function measured(environment: string, { stacks }: CloudAssembly): readonly Measurement[] {
+  const files = new Map(stacks.map((stack) => [stack.stackName, stack.templateFullPath]));
+  const deployed = stacks.map((stack) => deployedStack(stack.stackName, stack.template));
+  return measure(
+    environment,
+    deployed,
+    new DeployedValues(deployed),
+    ({ name }) => statSync(files.get(name) ?? '').size,
+  );
 }
 
 function synthesizerOf({ deployWith }: Environment): IStackSynthesizer {

@@ -4,7 +4,14 @@
  */
 import { Duration } from 'aws-cdk-lib';
 import type { HttpApi } from 'aws-cdk-lib/aws-apigatewayv2';
-import { AlarmStatusWidget, Dashboard, GraphWidget, type IMetric, TextWidget } from 'aws-cdk-lib/aws-cloudwatch';
+import {
+  AlarmStatusWidget,
+  Dashboard,
+  GraphWidget,
+  type IAlarm,
+  type IMetric,
+  TextWidget,
+} from 'aws-cdk-lib/aws-cloudwatch';
 import { Construct } from 'constructs';
 import { type MetricName, metrics } from '../../lambdas/contract/metrics.ts';
 import type { EventFunction } from './event-function.ts';
@@ -18,6 +25,7 @@ export interface OverviewProps {
 }
 
 const WIDTH = 24;
+const ALARMS_IN_A_WIDGET = 100;
 
 export class Overview extends Construct {
   constructor(scope: Construct, id: string, { platform, api, functions }: OverviewProps) {
@@ -31,7 +39,7 @@ export class Overview extends Construct {
       defaultInterval: Duration.days(1),
       widgets: [
         [new TextWidget({ width: WIDTH, height: 1, markdown: `# Flywheel ${environment.name}` })],
-        [new AlarmStatusWidget({ title: 'Alarms', width: WIDTH, height: 6, alarms: alarms.all })],
+        ...alarmWidgets(alarms.all),
         [
           graph('Requests', [api.metricCount(), api.metricClientError(), api.metricServerError()]),
           graph('Latency of the API (ms)', [
@@ -68,6 +76,21 @@ export class Overview extends Construct {
       ],
     });
   }
+}
+
+/** Alarms in hundreds: a widget takes no more (CloudWatch API reference, "Dashboard body structure and syntax": 1-100 ARNs). */
+function alarmWidgets(alarms: readonly IAlarm[]): AlarmStatusWidget[][] {
+  const widgets = Array.from({ length: Math.ceil(alarms.length / ALARMS_IN_A_WIDGET) }, (_, position) =>
+    alarms.slice(position * ALARMS_IN_A_WIDGET, (position + 1) * ALARMS_IN_A_WIDGET),
+  );
+  return widgets.map((each, position) => [
+    new AlarmStatusWidget({
+      title: widgets.length === 1 ? 'Alarms' : `Alarms, ${position + 1} of ${widgets.length}`,
+      width: WIDTH,
+      height: 6,
+      alarms: each,
+    }),
+  ]);
 }
 
 const graph = (title: string, left: IMetric[]): GraphWidget => new GraphWidget({ title, width: WIDTH / 3, left });
