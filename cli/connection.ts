@@ -1,6 +1,5 @@
 /** From the name of an environment to what is deployed there: the outputs of its stacks. */
 import { CloudFormationClient, paginateDescribeStacks } from '@aws-sdk/client-cloudformation';
-import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
 import * as z from 'zod';
 import type { Environment } from '../lib/config/index.ts';
 import { loadFlywheel } from '../lib/config/load.ts';
@@ -107,13 +106,6 @@ export function projectOf(environment: Environment, name: string): Environment['
     `There is no project ${name}; flywheel.config.ts has: ${known || 'none'}.`,
     exitCodes.notFound,
   );
-}
-
-/** Who calls: the ARN that IAM knows the credentials by. */
-export async function caller(): Promise<string> {
-  const { Arn } = await new STSClient({}).send(new GetCallerIdentityCommand({}));
-  if (!Arn) throw new Error('STS answered GetCallerIdentity without an ARN');
-  return Arn;
 }
 
 /** The laptop cloud serves APIs by path: the host names that AWS gives them do not resolve there. */

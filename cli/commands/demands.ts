@@ -1,20 +1,17 @@
-/** Commands that ask for a step by an event, with who asked and why: `train`, `drift`, `approve`, `reject`. */
-import { randomUUID } from 'node:crypto';
+/** Commands that ask for a step over the HTTP API, which knows who asks: `train`, `drift`, `approve`, `reject`. */
 import type { Command } from 'commander';
 import {
-  ApprovalGiven,
   DriftMeasured,
-  DriftMeasurementDemanded,
   ModelApproved,
   ModelRejected,
-  TrainingDemanded,
   TrainingRequested,
   TrainingSuppressed,
 } from '../../lambdas/contract/events.ts';
+import { routes } from '../../lambdas/contract/http.ts';
 import { modelVersionName } from '../../lambdas/contract/keys.ts';
-import { eventPublisher } from '../../lambdas/stores/event-publisher.ts';
+import { connectApi, demand } from '../api.ts';
 import { type CommonOptions, environmentCommand, open, type Session } from '../command.ts';
-import { caller, projectOf } from '../connection.ts';
+import { projectOf } from '../connection.ts';
 import { describeEvent } from '../describe-event.ts';
 import { CommandFailed, exitCodes } from '../failure.ts';
 import { type JournalEntry, waitForEntry } from '../journal.ts';
@@ -27,9 +24,8 @@ export const trainCommand = environmentCommand('train', 'ask for a training run 
   .action(async (name: string, options: CommonOptions & { reason: string; force: boolean }) => {
     const session = await open(options);
     const project = projectOf(session.environment, name).name;
-    const at = new Date().toISOString();
-    const demand = { project, at, requestedBy: await caller(), reason: options.reason, force: options.force };
-    await publisher(session).publish(TrainingDemanded, { ...demand, demandId: randomUUID() });
+    const { reason, force } = options;
+    const { at } = await demand(apiOf(session), routes.requestTraining, project, { reason, force });
     const entry = await answerTo(session, project, at, [TrainingRequested.detailType, TrainingSuppressed.detailType]);
     tell(session, entry);
     if (entry.type === TrainingSuppressed.detailType) process.exitCode = exitCodes.failed;
@@ -40,14 +36,7 @@ export const driftCommand = environmentCommand('drift', 'measure drift now')
   .action(async (name: string, options: CommonOptions) => {
     const session = await open(options);
     const project = projectOf(session.environment, name).name;
-    const { champion } = await session.store.state(project);
-    if (champion === undefined)
-      throw new CommandFailed(
-        `${project} has no model in service, so there is nothing to measure.`,
-        exitCodes.notFound,
-      );
-    const at = new Date().toISOString();
-    await publisher(session).publish(DriftMeasurementDemanded, { project, at, requestedBy: await caller() });
+    const { at } = await demand(apiOf(session), routes.requestDriftCheck, project, {});
     const entry = await answerTo(session, project, at, [DriftMeasured.detailType]);
     const { decision, features } = DriftMeasured.detail.parse(entry.detail);
     session.output.answer(entry.detail, () =>
@@ -83,27 +72,14 @@ function answerCommand(decision: 'approve' | 'reject', description: string): Com
       if (!model) throw new CommandFailed(`Got ${name}, expected a model version such as flights/3.`, exitCodes.usage);
       const session = await open(options);
       const project = projectOf(session.environment, model.project).name;
-      const record = await session.store.get('model', project, model.model);
-      if (!record) throw new CommandFailed(`There is no model ${name}.`, exitCodes.notFound);
-      const { champion } = await session.store.state(project);
-      // An approved model that is not in service is put back: an earlier one, or one that was rolled back.
-      const mayReturn = decision === 'approve' && record.status === 'approved' && champion !== model.model;
-      if (record.status !== 'awaiting-approval' && !mayReturn)
-        throw new CommandFailed(`${name} awaits no approval: it is ${record.status}.`, exitCodes.notFound);
-      const at = new Date().toISOString();
-      await publisher(session).publish(ApprovalGiven, {
-        project,
-        at,
-        model: model.model,
-        decision,
-        decidedBy: await caller(),
-        reason: options.reason,
-      });
+      const parameters = { project, model: `${model.model}` };
+      const { reason } = options;
+      const { at } = await demand(apiOf(session), routes.decide, parameters, { decision, reason });
       tell(session, await answerTo(session, project, at, [ModelApproved.detailType, ModelRejected.detailType]));
     });
 }
 
-const publisher = ({ outputs }: Session) => eventPublisher(outputs.EventBus);
+const apiOf = ({ outputs }: Session) => connectApi(outputs.ApiUrl);
 
 const ANSWER_TIMEOUT_MS = 60_000;
 
@@ -118,7 +94,7 @@ async function answerTo(
   const entry = await waitForEntry(session.store, project, wait, ({ type }) => types.includes(type));
   if (entry) return entry;
   throw new CommandFailed(
-    `The demand is on the bus, but no ${types.join(' or ')} followed in ${ANSWER_TIMEOUT_MS / 1000} s.\n` +
+    `The demand was taken, but no ${types.join(' or ')} followed in ${ANSWER_TIMEOUT_MS / 1000} s.\n` +
       `See what failed:  flywheel status ${project}`,
   );
 }

@@ -14,7 +14,6 @@ import {
   type DetailOf,
   DriftDetected,
   DriftMeasured,
-  DriftMeasurementDemanded,
   EvaluationFailed,
   ModelDeployed,
   ModelRejected,
@@ -22,12 +21,11 @@ import {
   TrainingRequested,
   TrainingSuppressed,
 } from '../../lambdas/contract/events.ts';
+import { routes } from '../../lambdas/contract/http.ts';
 import type { ProjectSettings } from '../../lambdas/contract/settings.ts';
-import { eventPublisher } from '../../lambdas/stores/event-publisher.ts';
-import { connectApi } from '../api.ts';
+import { type Api, connectApi, demand } from '../api.ts';
 import type { Session } from '../command.ts';
 import { lineageOf } from '../commands/lineage.ts';
-import { caller } from '../connection.ts';
 import type { LineageGraph } from '../lineage/walk.ts';
 import { brokenFile, featureRows, flightsFile } from './flights.ts';
 import { replay, steadyClient, type TrafficReport } from './traffic.ts';
@@ -154,8 +152,6 @@ async function replayUntilDrift(
   say: Narrator,
 ) {
   const api = connectApi(outputs.ApiUrl);
-  const bus = eventPublisher(outputs.EventBus);
-  const requestedBy = await caller();
   const found = () => watcher.events.findLast((entry) => entry.type === DriftDetected.detailType);
   for (let sent = 0; sent < rows.length; ) {
     const part = rows.slice(sent, sent + ROWS_A_PART);
@@ -163,7 +159,7 @@ async function replayUntilDrift(
     if (refused.length > 0) throw new StepFailed(`The API refused replayed rows: ${refused.join('; ')}`);
     sent += part.length;
     say(`${sent.toLocaleString('en-US')} flights of July replayed`);
-    const measured = await measureWhenCaptured(project.name, sent, bus, requestedBy, watcher);
+    const measured = await measureWhenCaptured(project.name, sent, api, watcher);
     if (measured.decision !== 'drifted') continue;
     const entry = found() ?? (await watcher.until(DriftDetected, 'the drift that was measured').then(found));
     return { drift: DriftDetected.detail.parse(entry?.detail), replayedRows: sent };
@@ -172,17 +168,10 @@ async function replayUntilDrift(
 }
 
 /** Captured requests become counts seconds after they were answered: asks again until most of them are there. */
-async function measureWhenCaptured(
-  project: string,
-  sent: number,
-  bus: ReturnType<typeof eventPublisher>,
-  requestedBy: string,
-  watcher: Watcher,
-) {
+async function measureWhenCaptured(project: string, sent: number, api: Api, watcher: Watcher) {
   for (let attempt = 0; attempt < 30; attempt += 1) {
     const after = watcher.events.length;
-    const at = new Date().toISOString();
-    await bus.publish(DriftMeasurementDemanded, { project, at, requestedBy });
+    const { at } = await demand(api, routes.requestDriftCheck, project, {});
     const measured = await watcher.until(DriftMeasured, 'a drift measurement', {
       after,
       matches: (detail) => detail.at >= at,

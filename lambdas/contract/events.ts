@@ -14,7 +14,13 @@ const version = z.int().check(z.minimum(1));
 /** First 12 hexadecimal digits of the hash of all that identifies a training run. */
 const runId = z.string().check(z.regex(/^[0-9a-f]{12}$/));
 const trigger = z.enum(['upload', 'drift', 'demand']);
-const person = z.string().check(z.minLength(1), z.maxLength(256));
+/**
+ * The ARN by which IAM knows who asked, as the HTTP API tells it; only the API's functions may publish an event that holds
+ * one. An IAM user's path has up to 512 characters, its name 64.
+ */
+const person = z.string().check(z.minLength(1), z.maxLength(640));
+/** Makes two demands different; the same demand, repeated by a client or delivered twice, has the same. */
+const demandId = z.string().check(z.minLength(1), z.maxLength(64));
 
 export interface EventDefinition<Name extends string, Detail extends z.ZodMiniType> {
   /** Absent: EVENT_SOURCE, as in every domain event. */
@@ -55,8 +61,7 @@ export const TrainingDemanded = defineEvent('TrainingDemanded', {
   reason: z.string().check(z.maxLength(1000)),
   /** Train in spite of budget and cooldown. */
   force: z.boolean(),
-  /** Makes two demands different; a repeated delivery has the same. */
-  demandId: z.string(),
+  demandId,
 });
 export const TrainingRequested = defineEvent('TrainingRequested', {
   runId,
@@ -114,6 +119,7 @@ export const ApprovalGiven = defineEvent('ApprovalGiven', {
   decision: z.enum(['approve', 'reject']),
   decidedBy: person,
   reason: z.string().check(z.minLength(1), z.maxLength(1000)),
+  demandId,
 });
 
 /* Serving */
@@ -137,7 +143,7 @@ export const DeploymentRolledBack = defineEvent('DeploymentRolledBack', {
 });
 
 /* Monitoring */
-export const DriftMeasurementDemanded = defineEvent('DriftMeasurementDemanded', { requestedBy: person });
+export const DriftMeasurementDemanded = defineEvent('DriftMeasurementDemanded', { requestedBy: person, demandId });
 export const DriftMeasured = defineEvent('DriftMeasured', {
   model: version,
   rows: z.int(),

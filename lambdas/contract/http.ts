@@ -5,6 +5,9 @@ export const routes = {
   predict: { method: 'POST', path: '/projects/{project}/predictions' },
   describe: { method: 'GET', path: '/projects/{project}' },
   groundTruth: { method: 'POST', path: '/projects/{project}/ground-truth' },
+  requestTraining: { method: 'POST', path: '/projects/{project}/training-requests' },
+  requestDriftCheck: { method: 'POST', path: '/projects/{project}/drift-checks' },
+  decide: { method: 'POST', path: '/projects/{project}/models/{model}/decisions' },
 } as const;
 
 /** One row `{column: value}` or many `{"rows": [...]}`; text/csv with a header row is taken too. */
@@ -27,6 +30,27 @@ export const groundTruthRequest = z.object({
   labels: z
     .array(z.object({ predictionId: z.string(), label: z.union([z.string(), z.number(), z.boolean()]) }))
     .check(z.minLength(1), z.maxLength(10_000)),
+});
+
+/** The same key with a demand of the same caller makes it the same demand, however often it is sent. */
+export const IDEMPOTENCY_KEY = 'idempotency-key';
+export const idempotencyKey = z.string().check(z.regex(/^[\w.:-]{1,128}$/));
+
+const reason = z.string().check(z.minLength(1), z.maxLength(1000));
+export const trainingRequest = z.strictObject({
+  reason,
+  /** In spite of budget and cooldown. */
+  force: z._default(z.boolean(), false),
+});
+export const driftCheckRequest = z.strictObject({});
+export const decisionRequest = z.strictObject({ decision: z.enum(['approve', 'reject']), reason });
+
+/** 202: the demand is on the bus; what comes of it is in the events of the project, from `at` on. */
+export const demandAnswer = z.object({
+  demandId: z.string(),
+  /** ARN of the caller, as IAM knows it. */
+  requestedBy: z.string(),
+  at: z.iso.datetime(),
 });
 
 /** Every answer that is not 2xx. */

@@ -122,8 +122,11 @@ export const evaluationRecord = z.object({
 export const decisionRecord = z.object({
   model: version,
   decision: z.enum(['approve', 'reject', 'ask']),
+  /** The gate, or the ARN of a person. */
   decidedBy: z.string(),
   reasons: z.array(z.string()),
+  /** Of a person's decision: the demand that brought it. */
+  demandId: z.optional(z.string()),
   at,
 });
 

@@ -4,6 +4,18 @@ import type { LineageStore, RecordOf } from '../stores/lineage-store.ts';
 /** Keys of the decision records of a model, within its project. */
 export const gateDecision = (model: number): string => `${model}`;
 export const personDecision = (model: number): string => `${model}-approval`;
+export const reinstatement = (model: number, demandId: string): string => `${model}-reinstated-${demandId}`;
+
+/** The decision that a demand brought about; undefined while it has brought none. */
+export async function decisionOfDemand(
+  lineage: LineageStore,
+  project: string,
+  model: number,
+  demandId: string,
+): Promise<RecordOf<'decision'> | undefined> {
+  const answer = await lineage.get('decision', project, personDecision(model));
+  return answer?.demandId === demandId ? answer : lineage.get('decision', project, reinstatement(model, demandId));
+}
 
 /** The decision that counts: a person's over the gate's; undefined before both. */
 export async function decisionOn(

@@ -13,11 +13,12 @@ import type { ModelRecord } from '../contract/records.ts';
 import type { ProjectSettings } from '../contract/settings.ts';
 import { ConcurrentChange } from '../domain/errors.ts';
 import { judgeCandidate as judge } from '../domain/gate/judge.ts';
+import { effectOfDecision } from '../domain/gate/person.ts';
 import { type Context, eventHandler, type ParsedEvent } from '../runtime/event-handler.ts';
 import { projectNamed } from '../runtime/settings.ts';
 import { type EventPublisher, eventPublisher } from '../stores/event-publisher.ts';
 import { type LineageStore, lineageStore, type RecordOf } from '../stores/lineage-store.ts';
-import { decisionOn, gateDecision, personDecision } from './decisions.ts';
+import { decisionOfDemand, decisionOn, gateDecision, personDecision, reinstatement } from './decisions.ts';
 
 type Events = ParsedEvent<typeof ModelEvaluated | typeof ApprovalGiven>;
 type Decision = RecordOf<'decision'>;
@@ -77,19 +78,19 @@ async function approve(
   context: Context<Services>,
 ) {
   const { services, log } = context;
-  if (model.status !== 'awaiting-approval') {
-    const given = await services.lineage.get('decision', project.name, personDecision(model.model));
-    if (given?.at === answer.at) return announce(project, given, services.events);
-    if (model.status === 'approved' && answer.decision === 'approve') return reinstate(project, model, answer, context);
-    return log.warn('an approval came for a model that awaits none', { model: model.model, status: model.status });
-  }
-  const decision: Decision = {
-    model: model.model,
-    decision: answer.decision,
-    decidedBy: answer.decidedBy,
-    reasons: [answer.reason],
-    at: answer.at,
-  };
+  const { lineage } = services;
+  // A repeated event: its decision stands, and only the announcement may have been lost.
+  const given = await decisionOfDemand(lineage, project.name, model.model, answer.demandId);
+  if (given) return announce(project, given, services.events);
+  const { champion } = await lineage.state(project.name);
+  const deployment = await lineage.get('deployment', project.name, model.model);
+  const { effect, refusal } = effectOfDecision(answer.decision, { model, champion, deployment: deployment?.status });
+  // decide-model has asked the same question; somebody else has decided since.
+  if (refusal !== undefined) return log.warn('a decision came too late', { model: model.model, refusal });
+  const { decidedBy, demandId, at } = answer;
+  const reasons = [answer.reason];
+  const decision: Decision = { model: model.model, decision: answer.decision, decidedBy, reasons, demandId, at };
+  if (effect === 'reinstates') return reinstate(project, decision, reinstatement(model.model, demandId), context);
   // A person's answer follows the gate's question.
   const question = ['decision', project.name, gateDecision(model.model)] as const;
   await record(project, decision, personDecision(model.model), 'awaiting-approval', [...question], context);
@@ -97,26 +98,16 @@ async function approve(
 }
 
 /** A person wants an earlier model back in service, or one that was rolled back tried again. */
-async function reinstate(
-  project: ProjectSettings,
-  model: ModelRecord,
-  answer: ParsedEvent<typeof ApprovalGiven>['detail'],
-  { services, log }: Context<Services>,
-) {
+async function reinstate(project: ProjectSettings, decision: Decision, local: string, { services }: Context<Services>) {
   const { lineage, events } = services;
-  const local = `${model.model}-reinstated-${answer.at}`;
-  const given = await lineage.get('decision', project.name, local);
-  if (given) return announce(project, given, events);
+  const { at, decidedBy, model } = decision;
   const state = await lineage.state(project.name);
-  if (state.champion === model.model) return log.info('the model is in service', { model: model.model });
-  const { at, decidedBy } = answer;
-  const decision: Decision = { model: model.model, decision: 'approve', decidedBy, reasons: [answer.reason], at };
   const id = nodeId.build('decision', project.name, local);
   const agent = nodeId.build('agent', project.name, decidedBy);
-  const deployment = nodeId.build('deployment', project.name, model.model);
+  const deployment = nodeId.build('deployment', project.name, model);
   const outcome = await lineage.write([
     { kind: 'create', type: 'decision', project: project.name, local, record: decision },
-    { kind: 'edge', from: id, relation: 'used', to: nodeId.build('model', project.name, model.model), at },
+    { kind: 'edge', from: id, relation: 'used', to: nodeId.build('model', project.name, model), at },
     { kind: 'mention', id: agent, at },
     { kind: 'edge', from: id, relation: 'wasAssociatedWith', to: agent, at },
     {
@@ -127,7 +118,7 @@ async function reinstate(
       expect: { status: ['deployed', 'rolled-back'] },
     },
     { kind: 'edge', from: deployment, relation: 'wasInformedBy', to: id, at },
-    { kind: 'state', project: project.name, read: state, set: { wanted: model.model } },
+    { kind: 'state', project: project.name, read: state, set: { wanted: model } },
   ]);
   if (!outcome.written) throw new ConcurrentChange(id);
   await announce(project, decision, events);

@@ -8,6 +8,10 @@ import { findProject } from './settings.ts';
 
 export interface HttpRequest {
   readonly project: string;
+  /** Of the route's path, the project among them. */
+  readonly parameters: Readonly<Record<string, string>>;
+  /** ARN of the caller, from API Gateway's IAM authorizer; undefined for a request that no authorizer let in. */
+  readonly caller: string | undefined;
   /** Lower-case header names. */
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
@@ -37,9 +41,19 @@ export class HttpProblem extends Error {
   }
 }
 
-/** API Gateway's HTTP API, payload format 2.0. */
+/**
+ * API Gateway's HTTP API, payload format 2.0. `authorizer.iam` is written by the IAM authorizer alone (as in aws-lambda-go's
+ * APIGatewayV2HTTPRequestContextAuthorizerIAMDescription): another authorizer fills another field, none leaves it out.
+ */
 const proxyEvent = z.object({
-  pathParameters: z.object({ project: z.string() }),
+  pathParameters: z.catchall(z.object({ project: z.string() }), z.string()),
+  requestContext: z.optional(
+    z.object({
+      authorizer: z.optional(
+        z.nullable(z.object({ iam: z.optional(z.nullable(z.object({ userArn: z.nullish(z.string()) }))) })),
+      ),
+    }),
+  ),
   headers: z._default(z.record(z.string(), z.optional(z.string())), {}),
   body: z._default(z.string(), ''),
   isBase64Encoded: z._default(z.boolean(), false),
@@ -83,20 +97,24 @@ export function httpHandler<Name extends FunctionName, Services>(definition: Htt
 
 const errorNames: Readonly<Record<number, string>> = {
   400: 'BadRequest',
+  403: 'Forbidden',
   404: 'NotFound',
+  409: 'Conflict',
   413: 'PayloadTooLarge',
   415: 'UnsupportedMediaType',
   502: 'ModelError',
   503: 'NotReady',
 };
 
-function parseRequest(event: unknown): HttpRequest {
+export function parseRequest(event: unknown): HttpRequest {
   const parsed = proxyEvent.parse(event);
   const headers = Object.entries(parsed.headers).flatMap(([name, value]) =>
     value === undefined ? [] : [[name.toLowerCase(), value] as const],
   );
   return {
     project: parsed.pathParameters.project,
+    parameters: parsed.pathParameters,
+    caller: parsed.requestContext?.authorizer?.iam?.userArn ?? undefined,
     headers: Object.fromEntries(headers),
     body: parsed.isBase64Encoded ? Buffer.from(parsed.body, 'base64').toString('utf8') : parsed.body,
   };

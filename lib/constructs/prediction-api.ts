@@ -1,5 +1,10 @@
-/** The HTTP API that clients call, IAM-signed: predictions, the state of a project, ground truth. */
+/**
+ * The HTTP API, IAM-signed. Applications call it for predictions, the state of a project and ground truth; people, for
+ * training runs, drift measurements and decisions on models. Each route has a path of its own, so that IAM policies can
+ * tell who may predict from who may approve, project by project.
+ */
 import { Duration, RemovalPolicy } from 'aws-cdk-lib';
+import { AccessLogFormat } from 'aws-cdk-lib/aws-apigateway';
 import { HttpApi, HttpMethod, HttpStage, LogGroupLogDestination } from 'aws-cdk-lib/aws-apigatewayv2';
 import { HttpIamAuthorizer } from 'aws-cdk-lib/aws-apigatewayv2-authorizers';
 import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
@@ -10,6 +15,19 @@ import { EventFunction, retentionOf } from './event-function.ts';
 import type { Platform } from './platform.ts';
 import { sageMaker } from './sagemaker-access.ts';
 
+/** One JSON object a request. `userArn` is filled on routes with IAM authorization (HTTP API logging variables). */
+const ACCESS_LOG = {
+  requestId: '$context.requestId',
+  time: '$context.requestTime',
+  caller: '$context.identity.userArn',
+  sourceIp: '$context.identity.sourceIp',
+  route: '$context.routeKey',
+  path: '$context.path',
+  status: '$context.status',
+  error: '$context.error.message',
+  integrationError: '$context.integrationErrorMessage',
+};
+
 export class PredictionApi extends Construct {
   readonly functions: readonly EventFunction[];
   readonly api: HttpApi;
@@ -18,32 +36,45 @@ export class PredictionApi extends Construct {
 
   constructor(scope: Construct, id: string, { platform }: { readonly platform: Platform }) {
     super(scope, id);
-    const { table, captures, environment, alarms } = platform;
+    const { table, captures, bus, environment, alarms } = platform;
+    const answering = { platform, synchronous: true, timeout: Duration.seconds(29) } as const;
     const predict = new EventFunction(this, 'Predict', {
+      ...answering,
       name: 'predict',
       description: "answers with the predictions of a project's endpoint",
-      platform,
-      synchronous: true,
       // Most of a cold start is processing.
       memory: 1024,
-      timeout: Duration.seconds(29),
       access: sageMaker(this, platform, ['endpoint'], ['InvokeEndpoint']),
     });
     const describe = new EventFunction(this, 'Describe', {
+      ...answering,
       name: 'describe-project',
       description: 'answers with the state of a project',
-      platform,
-      synchronous: true,
-      timeout: Duration.seconds(29),
       access: table.read(),
     });
     const recordGroundTruth = new EventFunction(this, 'GroundTruth', {
+      ...answering,
       name: 'record-ground-truth',
       description: 'keeps what turned out to be true of earlier predictions',
-      platform,
-      synchronous: true,
-      timeout: Duration.seconds(29),
       access: captures.named('CAPTURE_BUCKET').and(captures.write('ground-truth/')),
+    });
+    const requestTraining = new EventFunction(this, 'ManualTraining', {
+      ...answering,
+      name: 'request-manual-training',
+      description: "publishes a person's demand for a training run",
+      access: bus.publish(),
+    });
+    const requestDriftCheck = new EventFunction(this, 'DriftCheck', {
+      ...answering,
+      name: 'request-drift-check',
+      description: "publishes a person's demand for a drift measurement",
+      access: table.read().and(bus.publish()),
+    });
+    const decide = new EventFunction(this, 'Decision', {
+      ...answering,
+      name: 'decide-model',
+      description: "publishes a person's decision on a model",
+      access: table.read().and(bus.publish()),
     });
 
     this.api = new HttpApi(this, 'Api', {
@@ -55,6 +86,9 @@ export class PredictionApi extends Construct {
       [routes.predict, predict],
       [routes.describe, describe],
       [routes.groundTruth, recordGroundTruth],
+      [routes.requestTraining, requestTraining],
+      [routes.requestDriftCheck, requestDriftCheck],
+      [routes.decide, decide],
     ] as const)
       this.api.addRoutes({
         path: route.path,
@@ -66,6 +100,7 @@ export class PredictionApi extends Construct {
       autoDeploy: true,
       throttle: { rateLimit: environment.apiLimit.requestsPerSecond, burstLimit: environment.apiLimit.burst },
       accessLogSettings: {
+        format: AccessLogFormat.custom(JSON.stringify(ACCESS_LOG)),
         destination: new LogGroupLogDestination(
           new LogGroup(this, 'AccessLogs', {
             encryptionKey: platform.key.key,
@@ -82,6 +117,6 @@ export class PredictionApi extends Construct {
       metric: this.api.metricServerError({ period: Duration.minutes(5), statistic: 'sum' }),
       atLeast: 1,
     });
-    this.functions = [predict, describe, recordGroundTruth];
+    this.functions = [predict, describe, recordGroundTruth, requestTraining, requestDriftCheck, decide];
   }
 }

@@ -155,17 +155,20 @@ describe('settings of an environment', () => {
     for (const each of due) expect(each.EventBusName).toBeDefined();
   });
 
-  it('decide how many requests the API takes; each is signed and logged', () => {
+  it('decide how many requests the API takes; each is signed and logged with its caller', () => {
     const stage = z.object({
       DefaultRouteSettings: z.object({ ThrottlingBurstLimit: z.literal(9), ThrottlingRateLimit: z.literal(7) }),
-      AccessLogSettings: z.object({ Format: z.string() }),
+      AccessLogSettings: z.object({ Format: z.string().includes('"caller":"$context.identity.userArn"') }),
     });
     for (const each of only('AWS::ApiGatewayV2::Stage')) stage.parse(each);
     const routes = only('AWS::ApiGatewayV2::Route');
     expect(routes.map((each) => each.RouteKey).sort()).toEqual([
       'GET /projects/{project}',
+      'POST /projects/{project}/drift-checks',
       'POST /projects/{project}/ground-truth',
+      'POST /projects/{project}/models/{model}/decisions',
       'POST /projects/{project}/predictions',
+      'POST /projects/{project}/training-requests',
     ]);
     for (const each of routes) expect(each.AuthorizationType).toBe('AWS_IAM');
   });

@@ -1,8 +1,8 @@
 /** The loop on the laptop cloud: every function and job with its own role, IAM enforced. */
-import { createHash, randomUUID } from 'node:crypto';
-import { EventBridgeClient, PutEventsCommand } from '@aws-sdk/client-eventbridge';
+import { createHash } from 'node:crypto';
 import { CopyObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { demand } from '../../cli/api.ts';
 import { predictionNode, withPrediction } from '../../cli/lineage/prediction.ts';
 import { walk } from '../../cli/lineage/walk.ts';
 import { predictionAnswer, routes } from '../../lambdas/contract/http.ts';
@@ -29,13 +29,6 @@ const features = ({ delay, wind, carrier }: { delay: number; wind: number; carri
   wind,
   carrier,
 });
-
-async function publish(detailType: string, detail: object): Promise<void> {
-  const entry = { EventBusName: flywheel.outputs.EventBus, Source: 'flywheel', DetailType: detailType };
-  const at = new Date().toISOString();
-  const Detail = JSON.stringify({ project: PROJECT, at, ...detail });
-  await new EventBridgeClient({}).send(new PutEventsCommand({ Entries: [{ ...entry, Detail }] }));
-}
 
 function fail(message: string): never {
   throw new Error(message);
@@ -129,12 +122,9 @@ describe('the loop', () => {
     const Bucket = flywheel.outputs.RawBucket;
     const copy = { Bucket, Key: `${PROJECT}/again.csv.gz`, CopySource: `${Bucket}/${PROJECT}/first.csv.gz` };
     await s3.send(new CopyObjectCommand(copy));
-    await publish('TrainingDemanded', {
-      requestedBy: 'test',
-      reason: 'same again',
-      force: false,
-      demandId: randomUUID(),
-    });
+    const asked = await demand(flywheel.api, routes.requestTraining, PROJECT, { reason: 'same again' });
+    expect(asked.requestedBy).toMatch(/^arn:aws:iam::\d{12}:/);
+    expect(await trial.event('TrainingDemanded', { demandId: asked.demandId })).toMatchObject(asked);
     expect((await trial.event('TrainingSuppressed', { rule: 'same-run' })).reason).toMatch(/newer data/);
     expect(await flywheel.lineage.newest('dataset-version', PROJECT, 10)).toHaveLength(1);
     expect(await flywheel.lineage.newest('training-run', PROJECT, 10)).toHaveLength(1);
@@ -158,7 +148,7 @@ describe('the loop', () => {
       const windy = trialRows({ from: 200_000 + attempt * 400, rows: 400, windShift: 25 });
       expect((await predict(windy.map(features))).status).toBe(200);
       await new Promise((resolve) => setTimeout(resolve, 3000));
-      await publish('DriftMeasurementDemanded', { requestedBy: 'test' });
+      await demand(flywheel.api, routes.requestDriftCheck, PROJECT, {});
     }
     const drift = await trial.event('DriftDetected', { model: 3 });
     expect(JSON.stringify(drift.features)).toContain('wind');

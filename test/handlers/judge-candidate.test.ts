@@ -26,7 +26,7 @@ const evaluated = {
   type: 'ModelEvaluated' as const,
   detail: { project: 'flights', at, model: 2, champion: 1, jobName, metrics: { auc: 0.8 } },
 };
-const answered = (decision: 'approve' | 'reject') => ({
+const answered = (decision: 'approve' | 'reject', demandId = 'demand-1') => ({
   type: 'ApprovalGiven' as const,
   detail: {
     project: 'flights',
@@ -35,6 +35,7 @@ const answered = (decision: 'approve' | 'reject') => ({
     decision,
     decidedBy: 'arn:aws:iam::1:user/ada',
     reason: 'seen the report',
+    demandId,
   },
 });
 const manual = environmentSettings([projectSettings({ gate: { ...projectSettings().gate, approval: 'manual' } })]);
@@ -108,10 +109,35 @@ describe('judge-candidate', () => {
     await judgeCandidate(evaluated, context(manual));
     expect(await types()).toEqual(['ApprovalRequested']);
     await judgeCandidate(answered('approve'), context(manual));
-    await judgeCandidate(answered('reject'), context(manual));
+    await judgeCandidate(answered('approve'), context(manual));
+    await judgeCandidate(answered('reject', 'demand-2'), context(manual));
     const events = await bus.drain();
     expect(events.map((each) => each['detail-type'])).toEqual(['ModelApproved', 'ModelApproved']);
+    expect(events[1]).toEqual(events[0]);
     expect(events[0]?.detail).toMatchObject({ decidedBy: 'arn:aws:iam::1:user/ada', reasons: ['seen the report'] });
+  });
+
+  it('leaves an approved model alone that a second person approves while it is on its way', async () => {
+    await given(0.8, 0.75);
+    await judgeCandidate(evaluated, context(manual));
+    await judgeCandidate(answered('approve'), context(manual));
+    await bus.drain();
+    const second = answered('approve', 'demand-2');
+    await judgeCandidate(second, context(manual));
+    const requested = { status: 'requested', endpoint: 'e', endpointConfig: 'c2', replaces: 1, at };
+    await lineage.write([
+      {
+        kind: 'create',
+        type: 'deployment',
+        project: 'flights',
+        local: 2,
+        order: 2,
+        record: { model: 2, ...requested },
+      },
+    ]);
+    await judgeCandidate(second, context(manual));
+    expect(await types()).toEqual([]);
+    expect(await lineage.require('decision', 'flights', '2-approval')).toMatchObject({ demandId: 'demand-1' });
   });
 
   it('gives no model that nobody asked about to a person who approves it', async () => {
@@ -134,7 +160,7 @@ describe('judge-candidate', () => {
       { kind: 'state', project: 'flights', read, set: { champion: 3, wanted: 3 } },
     ]);
     await bus.drain();
-    const back = { ...answered('approve'), detail: { ...answered('approve').detail, at: '2026-11-24T13:00:00.000Z' } };
+    const back = answered('approve');
     for (let repeat = 0; repeat < 3; repeat++) await judgeCandidate(back, context());
     const events = await bus.drain();
     expect(new Set(events.map((each) => JSON.stringify(each))).size).toBe(1);

@@ -65,7 +65,7 @@ const arrived = (key: string) => ({
 });
 const demanded = {
   type: 'DriftMeasurementDemanded' as const,
-  detail: { project: 'flights', at: now.toISOString(), requestedBy: 'ada' },
+  detail: { project: 'flights', at: now.toISOString(), requestedBy: 'ada', demandId: 'd1' },
 };
 const even = (row: number) => (row % 4) * 10 - 5;
 const shifted = () => 25;
