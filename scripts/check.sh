@@ -21,9 +21,14 @@ check biome check --error-on-warnings .
 check knip
 check $ruff check --quiet .
 check $ruff format --quiet --check .
-# The laptop's templates are the same stacks as every environment's.
-check cdk synth --quiet --no-notices --context environment=local --output .flywheel/check '**'
+check cdk synth --quiet --no-notices --output .flywheel/check '**'
 check .flywheel/venv/cloud/bin/cfn-lint '.flywheel/check/**/*.template.json'
+lint_policies() {
+  set -o pipefail
+  node scripts/policies.ts .flywheel/check |
+    .flywheel/venv/cloud/bin/python -W ignore::UserWarning scripts/lint_policies.py --whole
+}
+check lint_policies
 
 if [ "${#failed[@]}" -gt 0 ]; then
   printf 'FAILED: %s\n' "${failed[@]}" >&2
