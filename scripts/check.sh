@@ -21,6 +21,7 @@ check biome check --error-on-warnings .
 check knip
 check $ruff check --quiet .
 check $ruff format --quiet --check .
+rm -rf .flywheel/check
 check cdk synth --quiet --no-notices --output .flywheel/check '**'
 check .flywheel/venv/cloud/bin/cfn-lint '.flywheel/check/**/*.template.json'
 lint_policies() {
