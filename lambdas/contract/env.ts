@@ -21,6 +21,11 @@ const json = <T extends z.ZodMiniType>(schema: T) =>
     schema,
   );
 
+const wholeNumber = z.pipe(
+  z.string().check(z.regex(/^\d+$/)),
+  z.transform((digits: string) => Number(digits)),
+);
+
 const table = { TABLE_NAME: name };
 const bus = { EVENT_BUS_NAME: name };
 /** Project name → ARN of the role that its SageMaker jobs and endpoints run with. */
@@ -61,8 +66,8 @@ export const environments = {
     ...projectRoles,
     ...key,
     CAPTURE_BUCKET: name,
-    /** Project name → alarm names that roll a deployment back. */
-    ROLLBACK_ALARMS: json(z.record(z.string(), z.array(z.string()))),
+    /** How long the logs of endpoints are kept. */
+    LOG_RETENTION_DAYS: wholeNumber,
   }),
   'finish-deployment': z.object({ ...table, ...bus }),
   predict: z.object({}),

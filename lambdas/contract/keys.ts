@@ -91,6 +91,9 @@ export const endpointName = {
   parse: (environment: string, name: string): string | undefined => matchName(environment, name, /^(.+)()()$/)?.[0],
 };
 
+/** SageMaker writes the logs of an endpoint's containers to this group, and creates it where it is missing. */
+export const endpointLogGroup = (endpoint: string): string => `/aws/sagemaker/Endpoints/${endpoint}`;
+
 /** The one production variant of every endpoint: part of the requests, and a dimension of the metrics that alarms watch. */
 export const PRODUCTION_VARIANT = 'AllTraffic';
 

@@ -29,4 +29,7 @@ export const metrics = {
   eventsRecovered: 'EventsRecovered',
 } as const;
 
+/** 99 of 100 requests are answered by the model within this; SageMaker's own limit is a minute. */
+export const SLOWEST_ANSWER_SECONDS = 5;
+
 export type MetricName = (typeof metrics)[keyof typeof metrics];

@@ -1,7 +1,4 @@
-/**
- * How a model gets behind its endpoint. The endpoint is finished only when it is in service with the wanted config: an
- * update that was rolled back is in service too, with the old one.
- */
+/** The SageMaker requests that put a model behind its endpoint. */
 import { createHash } from 'node:crypto';
 import type {
   CreateEndpointCommandInput,
@@ -17,16 +14,15 @@ import {
   modelVersionName,
   PRODUCTION_VARIANT,
 } from '../contract/keys.ts';
-import type { DeploymentRecord, ModelRecord } from '../contract/records.ts';
+import type { ModelRecord } from '../contract/records.ts';
 import type { ProjectSettings } from '../contract/settings.ts';
+import { rollbackAlarmNames } from './serving/rollback-alarms.ts';
 
 export interface DeploymentPlaces {
   readonly environment: string;
   readonly roleArn: string;
   readonly keyArn: string;
   readonly captureBucket: string;
-  /** Alarms that end a canary. */
-  readonly alarms: readonly string[];
 }
 
 export interface DeploymentRequests {
@@ -102,75 +98,45 @@ export function deploymentRequests(
       RetainAllVariantProperties: false,
       DeploymentConfig: {
         BlueGreenUpdatePolicy: blueGreenPolicy(settings),
-        AutoRollbackConfiguration: { Alarms: places.alarms.map((AlarmName) => ({ AlarmName })) },
+        AutoRollbackConfiguration: { Alarms: rollbackAlarmNames(endpointConfig).map((AlarmName) => ({ AlarmName })) },
       },
     },
   };
 }
 
 /**
- * A canary needs a second instance to be a part of. With one, the new fleet takes all traffic at once and the old one
- * stays up for the bake, so that an alarm still brings it back.
+ * Every fleet is watched for the bake twice: while it has a part of the traffic, and once it has all of it
+ * (TerminationWaitInSeconds), when the old fleet is still there to go back to. A canary needs a second instance to be a part
+ * of: with one, the new fleet takes all traffic at once.
+ *
+ * The canary is a number of instances, because SageMaker does not say how it rounds CAPACITY_PERCENT of a small fleet; it takes
+ * at most half of one.
  */
-function blueGreenPolicy(settings: ProjectSettings) {
-  const { canary, instanceCount } = settings.serving;
-  const MaximumExecutionTimeoutInSeconds = 1800 + canary.bakeSeconds;
+function blueGreenPolicy({ serving: { canary, instanceCount } }: ProjectSettings) {
+  const bakes = {
+    TerminationWaitInSeconds: canary.bakeSeconds,
+    MaximumExecutionTimeoutInSeconds: FLEET_START_SECONDS + 2 * canary.bakeSeconds,
+  };
   if (instanceCount === 1)
     return {
       TrafficRoutingConfiguration: { Type: 'ALL_AT_ONCE' as const, WaitIntervalInSeconds: 0 },
-      TerminationWaitInSeconds: canary.bakeSeconds,
-      MaximumExecutionTimeoutInSeconds,
+      ...bakes,
     };
   return {
     TrafficRoutingConfiguration: {
       Type: 'CANARY' as const,
-      CanarySize: { Type: 'CAPACITY_PERCENT' as const, Value: canary.percent },
+      CanarySize: {
+        Type: 'INSTANCE_COUNT' as const,
+        Value: Math.max(1, Math.floor((instanceCount * canary.percent) / 100)),
+      },
       WaitIntervalInSeconds: canary.bakeSeconds,
     },
-    TerminationWaitInSeconds: 0,
-    MaximumExecutionTimeoutInSeconds,
+    ...bakes,
   };
 }
 
-/** What SageMaker says of an endpoint. */
-export interface EndpointState {
-  readonly status: string;
-  readonly endpointConfig: string;
-  /** Config that an update under way brings. */
-  readonly pendingConfig?: string | undefined;
-  readonly failure?: string | undefined;
-}
-
-export type DeploymentVerdict =
-  | { readonly verdict: 'in-progress' }
-  | { readonly verdict: 'deployed' }
-  | { readonly verdict: 'rolled-back'; readonly reason: string; readonly servesOld: boolean };
-
-/**
- * What has become of a deployment whose request SageMaker took (status `updating`). Statuses in which SageMaker is still
- * at work (Creating, Updating, RollingBack, SystemUpdating, Deleting) decide nothing.
- */
-export function judgeDeployment(deployment: DeploymentRecord, endpoint: EndpointState): DeploymentVerdict {
-  switch (endpoint.status) {
-    case 'InService':
-      if (endpoint.endpointConfig === deployment.endpointConfig) return { verdict: 'deployed' };
-      return {
-        verdict: 'rolled-back',
-        servesOld: true,
-        reason: endpoint.failure ?? `SageMaker rolled back to ${endpoint.endpointConfig}`,
-      };
-    case 'Failed':
-    case 'OutOfService':
-    case 'UpdateRollbackFailed':
-      return {
-        verdict: 'rolled-back',
-        servesOld: false,
-        reason: endpoint.failure ?? `the endpoint ended in status ${endpoint.status}`,
-      };
-    default:
-      return { verdict: 'in-progress' };
-  }
-}
+/** For a new fleet to be provisioned, to load the model and to pass its health check. */
+const FLEET_START_SECONDS = 1800;
 
 /** Six hexadecimal digits that change with anything in the endpoint config that is not the model. */
 export function servingHash(settings: ProjectSettings): string {

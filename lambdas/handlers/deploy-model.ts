@@ -5,10 +5,13 @@ import type { DeploymentRecord } from '../contract/records.ts';
 import type { ProjectSettings } from '../contract/settings.ts';
 import { type DeploymentRequests, deploymentRequests } from '../domain/deployment.ts';
 import { ConcurrentChange } from '../domain/errors.ts';
+import { rollbackAlarmNames, rollbackAlarms } from '../domain/serving/rollback-alarms.ts';
 import { type Context, eventHandler, type ParsedEvent } from '../runtime/event-handler.ts';
 import { type ProjectRoles, roleOf } from '../runtime/project-roles.ts';
 import { projectNamed } from '../runtime/settings.ts';
+import { type AlarmStore, alarmStore } from '../stores/alarm-store.ts';
 import { type EndpointGateway, endpointGateway } from '../stores/endpoint-gateway.ts';
+import { type EndpointLogs, endpointLogs } from '../stores/endpoint-logs.ts';
 import { type EventPublisher, eventPublisher } from '../stores/event-publisher.ts';
 import { type LineageStore, lineageStore } from '../stores/lineage-store.ts';
 import { settleDeployment } from './settle-deployment.ts';
@@ -19,7 +22,8 @@ interface Services {
   readonly sageMaker: EndpointGateway;
   readonly places: { keyArn: string; captureBucket: string };
   readonly roles: ProjectRoles;
-  readonly alarms: Readonly<Record<string, readonly string[]>>;
+  readonly alarms: AlarmStore;
+  readonly logs: EndpointLogs;
 }
 
 export const handler = eventHandler({
@@ -31,7 +35,8 @@ export const handler = eventHandler({
     sageMaker: endpointGateway(),
     places: { keyArn: environment.DATA_KEY_ARN, captureBucket: environment.CAPTURE_BUCKET },
     roles: environment.PROJECT_ROLES,
-    alarms: environment.ROLLBACK_ALARMS,
+    alarms: alarmStore(),
+    logs: endpointLogs({ keyArn: environment.DATA_KEY_ARN, retentionDays: environment.LOG_RETENTION_DAYS }),
   }),
   handle: deployModel,
 });
@@ -49,12 +54,15 @@ export async function deployModel(event: ParsedEvent<typeof ModelApproved>, cont
     ...services.places,
     environment: settings.name,
     roleArn: roleOf(services.roles, project.name),
-    alarms: services.alarms[project.name] ?? [],
   });
   const deployment = await wanted(project, model.model, requests, context);
   if (!deployment) return;
-  if (deployment.status === 'requested' && !(await ask(requests, services))) return;
-  if (deployment.status === 'requested') await markUpdating(project, deployment, requests, services);
+  if (deployment.status === 'requested') {
+    // Before the request, so that whatever SageMaker changes because of it is later.
+    const startedAt = context.now().toISOString();
+    if (!(await ask(requests, services))) return;
+    await markUpdating(project, deployment, requests, startedAt, services);
+  }
   const told = await services.lineage.require('deployment', project.name, deployment.model);
   await services.events.publish(DeploymentStarted, { ...told, project: project.name, at: told.startedAt ?? told.at });
   // SageMaker may have finished before the record said `updating`, and its event found nothing to judge.
@@ -98,13 +106,11 @@ async function wanted(
 }
 
 /** @returns false when the endpoint is busy with another model. */
-async function ask(requests: DeploymentRequests, { sageMaker }: Services): Promise<boolean> {
+async function ask(requests: DeploymentRequests, { sageMaker, logs, alarms }: Services): Promise<boolean> {
+  await logs.prepare(requests.endpoint);
   await sageMaker.prepare(requests);
   const present = await sageMaker.describe(requests.endpoint);
-  if (!present) {
-    await sageMaker.create(requests);
-    return true;
-  }
+  if (!present) return sageMaker.create(requests);
   if (present.status === 'Failed' || present.status === 'Deleting') {
     // SageMaker lets a failed endpoint only be deleted.
     if (present.status === 'Failed') await sageMaker.delete(requests.endpoint);
@@ -112,13 +118,17 @@ async function ask(requests: DeploymentRequests, { sageMaker }: Services): Promi
   }
   if (present.endpointConfig === requests.endpointConfig || present.pendingConfig === requests.endpointConfig)
     return true;
-  return sageMaker.update(requests);
+  await alarms.put(rollbackAlarms(requests.endpoint, requests.endpointConfig));
+  const taken = await sageMaker.update(requests);
+  if (!taken) await alarms.remove(rollbackAlarmNames(requests.endpointConfig));
+  return taken;
 }
 
 async function markUpdating(
   project: ProjectSettings,
   deployment: DeploymentRecord,
   { endpointConfig }: DeploymentRequests,
+  startedAt: string,
   { lineage }: Services,
 ): Promise<void> {
   // Not written: a repeat of this event was faster, and the record says `updating` or more.
@@ -127,7 +137,7 @@ async function markUpdating(
       kind: 'update',
       id: nodeId.build('deployment', project.name, deployment.model),
       // The config, too: serving settings may have been deployed since the model was first wanted.
-      set: { status: 'updating', endpointConfig, startedAt: new Date().toISOString() },
+      set: { status: 'updating', endpointConfig, startedAt },
       expect: { status: ['requested'] },
     },
   ]);

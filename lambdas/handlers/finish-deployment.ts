@@ -4,6 +4,7 @@ import { StepOverdue } from '../contract/events.ts';
 import { endpointName } from '../contract/keys.ts';
 import { type Context, eventHandler, type ParsedEvent } from '../runtime/event-handler.ts';
 import { findProject } from '../runtime/settings.ts';
+import { type AlarmStore, alarmStore } from '../stores/alarm-store.ts';
 import { type EndpointGateway, endpointGateway } from '../stores/endpoint-gateway.ts';
 import { type EventPublisher, eventPublisher } from '../stores/event-publisher.ts';
 import { type LineageStore, lineageStore } from '../stores/lineage-store.ts';
@@ -14,6 +15,7 @@ interface Services {
   readonly lineage: LineageStore;
   readonly events: EventPublisher;
   readonly sageMaker: Pick<EndpointGateway, 'describe'>;
+  readonly alarms: Pick<AlarmStore, 'remove'>;
 }
 
 export const handler = eventHandler({
@@ -23,6 +25,7 @@ export const handler = eventHandler({
     lineage: lineageStore(environment.TABLE_NAME),
     events: eventPublisher(environment.EVENT_BUS_NAME),
     sageMaker: endpointGateway(),
+    alarms: alarmStore(),
   }),
   handle: finishDeployment,
 });

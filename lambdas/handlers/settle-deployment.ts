@@ -3,9 +3,11 @@ import { DeploymentRolledBack, ModelApproved, ModelDeployed } from '../contract/
 import { nodeId } from '../contract/keys.ts';
 import { metrics } from '../contract/metrics.ts';
 import type { DeploymentRecord, StateRecord } from '../contract/records.ts';
-import { judgeDeployment } from '../domain/deployment.ts';
 import { ConcurrentChange } from '../domain/errors.ts';
+import { rollbackAlarmNames } from '../domain/serving/rollback-alarms.ts';
+import { judgeDeployment } from '../domain/serving/verdict.ts';
 import type { Context } from '../runtime/event-handler.ts';
+import type { AlarmStore } from '../stores/alarm-store.ts';
 import type { EndpointGateway } from '../stores/endpoint-gateway.ts';
 import type { EventPublisher } from '../stores/event-publisher.ts';
 import type { LineageStore } from '../stores/lineage-store.ts';
@@ -15,16 +17,18 @@ interface Services {
   readonly lineage: LineageStore;
   readonly events: EventPublisher;
   readonly sageMaker: Pick<EndpointGateway, 'describe'>;
+  readonly alarms: Pick<AlarmStore, 'remove'>;
 }
 
 export async function settleDeployment(project: string, endpoint: string, context: Context<Services>): Promise<void> {
-  const { lineage, sageMaker, events } = context.services;
+  const { lineage, sageMaker, alarms, events } = context.services;
   const deployments = await underWay(project, lineage);
   const updating = deployments.find((each) => each.status === 'updating');
   if (updating) {
-    const state = await sageMaker.describe(endpoint);
-    const verdict = state ? judgeDeployment(updating, state) : GONE;
+    const verdict = judgeDeployment(updating, await sageMaker.describe(endpoint), context.now());
     if (verdict.verdict === 'in-progress') return;
+    // Before the record says that it ended: afterwards the same config may be deployed again, with alarms of the same names.
+    await alarms.remove(rollbackAlarmNames(updating.endpointConfig));
     await settle(project, updating, verdict, context);
   } else {
     // Not the newest model: an earlier one may have been put back since.
@@ -48,7 +52,6 @@ async function underWay(project: string, lineage: LineageStore): Promise<Deploym
 
 /** Deployments that can be under way at once: the one SageMaker works on, and those that wait behind it. */
 const RECENT = 10;
-const GONE = { verdict: 'rolled-back', servesOld: false, reason: 'the endpoint was deleted' } as const;
 
 async function settle(
   project: string,

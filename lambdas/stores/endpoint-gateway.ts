@@ -8,7 +8,8 @@ import {
   SageMakerClient,
   UpdateEndpointCommand,
 } from '@aws-sdk/client-sagemaker';
-import type { DeploymentRequests, EndpointState } from '../domain/deployment.ts';
+import type { DeploymentRequests } from '../domain/deployment.ts';
+import type { EndpointState } from '../domain/serving/verdict.ts';
 
 export type EndpointGateway = ReturnType<typeof endpointGateway>;
 
@@ -23,6 +24,7 @@ export function endpointGateway(client = new SageMakerClient({})) {
           endpointConfig: described.EndpointConfigName ?? '',
           pendingConfig: described.PendingDeploymentSummary?.EndpointConfigName,
           failure: described.FailureReason,
+          changedAt: described.LastModifiedTime,
         };
       } catch (error) {
         if (isValidation(error, /could not find/i)) return undefined;
@@ -36,8 +38,9 @@ export function endpointGateway(client = new SageMakerClient({})) {
       await unlessExists(client.send(new CreateEndpointConfigCommand(requests.createEndpointConfig)));
     },
 
-    async create(requests: DeploymentRequests): Promise<void> {
-      await unlessExists(client.send(new CreateEndpointCommand(requests.createEndpoint)));
+    /** @returns false when there is an endpoint of this name, which may be another model's: only DescribeEndpoint tells. */
+    async create(requests: DeploymentRequests): Promise<boolean> {
+      return unlessExists(client.send(new CreateEndpointCommand(requests.createEndpoint)));
     },
 
     /** @returns false when SageMaker is at work on the endpoint and takes no update now. */
@@ -57,11 +60,14 @@ export function endpointGateway(client = new SageMakerClient({})) {
   };
 }
 
-async function unlessExists(sent: Promise<unknown>): Promise<void> {
+/** @returns false when it exists */
+async function unlessExists(sent: Promise<unknown>): Promise<boolean> {
   try {
     await sent;
+    return true;
   } catch (error) {
     if (!isValidation(error, /already exist/i)) throw error;
+    return false;
   }
 }
 

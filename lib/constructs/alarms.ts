@@ -52,12 +52,12 @@ export const alarmKinds = {
   },
   'endpoint-errors': {
     severity: 'high',
-    description: 'The endpoint answered with 5xx; a deployment under way is rolled back.',
+    description: 'The endpoint answered with 5xx.',
     missingDataIsFineBecause: 'without requests there are no errors',
   },
   'endpoint-latency': {
     severity: 'high',
-    description: 'The model answers too slowly; a deployment under way is rolled back.',
+    description: 'The model answers too slowly.',
     missingDataIsFineBecause: 'without requests there is no latency',
   },
   'drift-detected': {

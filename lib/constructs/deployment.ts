@@ -1,22 +1,18 @@
-/** Approved model → endpoint, with alarms that roll a bad one back. */
+/** Approved model → endpoint; a bad one is rolled back by alarms that deploy-model creates for the length of a deployment. */
 import { Duration, Stack } from 'aws-cdk-lib';
-import { type Alarm, Metric } from 'aws-cdk-lib/aws-cloudwatch';
-import { Policy, PolicyStatement } from 'aws-cdk-lib/aws-iam';
+import { Metric } from 'aws-cdk-lib/aws-cloudwatch';
 import { Construct } from 'constructs';
 import { endpointDeploymentStateChange, endpointStateChange } from '../../lambdas/contract/aws-events.ts';
 import { ModelApproved, StepOverdue } from '../../lambdas/contract/events.ts';
-import { endpointName, PRODUCTION_VARIANT, sageMakerPrefix } from '../../lambdas/contract/keys.ts';
-import { metrics } from '../../lambdas/contract/metrics.ts';
-import { Access } from './access.ts';
+import { endpointLogGroup, endpointName, PRODUCTION_VARIANT, sageMakerPrefix } from '../../lambdas/contract/keys.ts';
+import { metrics, SLOWEST_ANSWER_SECONDS } from '../../lambdas/contract/metrics.ts';
+import { Access, allow, grant } from './access.ts';
 import { EventFunction } from './event-function.ts';
 import { EventRoute } from './event-route.ts';
 import type { Platform } from './platform.ts';
 import { sumOf } from './project-metrics.ts';
 import type { ProjectRoles } from './project-roles.ts';
 import { sageMaker } from './sagemaker-access.ts';
-
-/** 99 of 100 requests are answered by the model within this; SageMaker's own limit is a minute. */
-const SLOWEST_ANSWER = Duration.seconds(5);
 
 export interface DeploymentProps {
   readonly platform: Platform;
@@ -30,9 +26,7 @@ export class Deployment extends Construct {
     super(scope, id);
     const { environment, table, bus, key, captures, alarms } = platform;
     const record = table.readWrite().and(bus.publish());
-    const rollbackAlarms = new Map(
-      environment.projects.map(({ name }) => [name, this.#rollbackAlarms(platform, roles, name)]),
-    );
+    for (const { name } of environment.projects) this.#watchEndpoint(platform, roles, name);
 
     const deploy = new EventFunction(this, 'Deploy', {
       name: 'deploy-model',
@@ -42,7 +36,9 @@ export class Deployment extends Construct {
         .and(roles.pass())
         .and(key.name())
         .and(captures.named('CAPTURE_BUCKET'))
-        .and(new Access({ ROLLBACK_ALARMS: this.#alarmNames(rollbackAlarms) }, []))
+        .and(new Access({ LOG_RETENTION_DAYS: String(environment.logRetentionDays) }, []))
+        .and(this.#rollbackAlarms(platform, ['PutMetricAlarm', 'DeleteAlarms', 'DescribeAlarms']))
+        .and(this.#endpointLogs(platform))
         .and(
           sageMaker(
             this,
@@ -68,7 +64,9 @@ export class Deployment extends Construct {
       name: 'finish-deployment',
       description: 'records a deployment when its endpoint is in service with the wanted config, or was rolled back',
       platform,
-      access: record.and(sageMaker(this, platform, ['endpoint'], ['DescribeEndpoint'])),
+      access: record
+        .and(sageMaker(this, platform, ['endpoint'], ['DescribeEndpoint']))
+        .and(this.#rollbackAlarms(platform, ['DeleteAlarms'])),
     });
     new EventRoute(this, 'Endpoints', {
       events: [endpointStateChange, endpointDeploymentStateChange],
@@ -92,55 +90,64 @@ export class Deployment extends Construct {
     this.functions = [deploy, finish];
   }
 
-  /** SageMaker looks at the alarms with the endpoint's role. */
-  #rollbackAlarms({ environment, alarms }: Platform, roles: ProjectRoles, project: string): readonly Alarm[] {
-    const dimensionsMap = {
-      EndpointName: endpointName.build(environment.name, project),
-      VariantName: PRODUCTION_VARIANT,
-    };
-    const of = `endpoint of ${project}`;
-    const made = [
-      alarms.add(this, `${project}-errors`, {
-        kind: 'endpoint-errors',
-        of,
-        metric: new Metric({
-          namespace: 'AWS/SageMaker',
-          metricName: 'Invocation5XXErrors',
-          dimensionsMap,
-          statistic: 'sum',
-          period: Duration.minutes(1),
-        }),
-        atLeast: 1,
-      }),
-      alarms.add(this, `${project}-latency`, {
-        kind: 'endpoint-latency',
-        of,
-        metric: new Metric({
-          namespace: 'AWS/SageMaker',
-          metricName: 'ModelLatency',
-          dimensionsMap,
-          statistic: 'p99',
-          period: Duration.minutes(1),
-        }),
-        // Microseconds.
-        atLeast: SLOWEST_ANSWER.toMilliseconds() * 1000,
-        periods: 2,
-      }),
-    ];
-    new Policy(this, `${project}-watch-alarms`, {
-      roles: [roles.of(project)],
-      statements: [
-        new PolicyStatement({
-          actions: ['cloudwatch:DescribeAlarms'],
-          resources: made.map((alarm) => alarm.alarmArn),
-        }),
-      ],
+  /** The alarms that a deployment has while it lasts: named by the endpoint config, which is named at run time. */
+  #rollbackAlarms({ environment }: Platform, actions: readonly string[]): Access {
+    return allow({
+      actions: actions.map((action) => `cloudwatch:${action}`),
+      resources: [this.#alarmArn(`${sageMakerPrefix(environment.name)}*`)],
+      patternBecause: 'alarms of a deployment are named by its endpoint config, at run time',
     });
-    return made;
   }
 
-  #alarmNames(alarms: ReadonlyMap<string, readonly Alarm[]>): string {
-    const names = [...alarms].map(([project, made]) => [project, made.map((alarm) => alarm.alarmName)]);
-    return Stack.of(this).toJsonString(Object.fromEntries(names));
+  /** Log groups that SageMaker would otherwise create, without our key and without an end. */
+  #endpointLogs({ environment }: Platform): Access {
+    const { partition, region, account } = Stack.of(this);
+    const group = endpointLogGroup(`${sageMakerPrefix(environment.name)}*`);
+    return allow({
+      actions: ['logs:CreateLogGroup', 'logs:AssociateKmsKey', 'logs:PutRetentionPolicy'],
+      resources: [`arn:${partition}:logs:${region}:${account}:log-group:${group}`],
+      patternBecause: 'the log group of an endpoint has its name; all of this environment share the prefix',
+    });
+  }
+
+  #alarmArn(name: string): string {
+    const { partition, region, account } = Stack.of(this);
+    return `arn:${partition}:cloudwatch:${region}:${account}:alarm:${name}`;
+  }
+
+  /** What people hear of an endpoint at any time; and the role's permission to look at the alarms of its deployments. */
+  #watchEndpoint({ environment, alarms }: Platform, roles: ProjectRoles, project: string): void {
+    const endpoint = endpointName.build(environment.name, project);
+    const of = `endpoint of ${project}`;
+    const metric = (metricName: string, statistic: string) =>
+      new Metric({
+        namespace: 'AWS/SageMaker',
+        metricName,
+        dimensionsMap: { EndpointName: endpoint, VariantName: PRODUCTION_VARIANT },
+        statistic,
+        period: Duration.minutes(1),
+      });
+    alarms.add(this, `${project}-errors`, {
+      kind: 'endpoint-errors',
+      of,
+      metric: metric('Invocation5XXErrors', 'sum'),
+      atLeast: 1,
+    });
+    alarms.add(this, `${project}-latency`, {
+      kind: 'endpoint-latency',
+      of,
+      metric: metric('ModelLatency', 'p99'),
+      // Microseconds.
+      atLeast: Duration.seconds(SLOWEST_ANSWER_SECONDS).toMilliseconds() * 1000,
+      periods: 2,
+    });
+    // AWS: the "execution role" needs it. Whether that is the endpoint's or the caller's it does not say, so both have it.
+    grant(roles.of(project), [
+      {
+        actions: ['cloudwatch:DescribeAlarms'],
+        resources: [this.#alarmArn(`${endpoint}-*`)],
+        patternBecause: 'alarms of a deployment are named by its endpoint config, at run time',
+      },
+    ]);
   }
 }

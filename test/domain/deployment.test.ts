@@ -1,16 +1,11 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { DeploymentRecord, ModelRecord } from '../../lambdas/contract/records.ts';
-import { deploymentRequests, judgeDeployment, servingHash } from '../../lambdas/domain/deployment.ts';
+import type { ModelRecord } from '../../lambdas/contract/records.ts';
+import type { ProjectSettings } from '../../lambdas/contract/settings.ts';
+import { deploymentRequests, servingHash } from '../../lambdas/domain/deployment.ts';
+import { rollbackAlarmNames } from '../../lambdas/domain/serving/rollback-alarms.ts';
 import { projectSettings } from '../support/project.ts';
 
-const deployment: DeploymentRecord = {
-  model: 3,
-  status: 'updating',
-  endpoint: 'flywheel-local-flights',
-  endpointConfig: 'new',
-  replaces: 2,
-  at: '2026-11-24T12:00:00Z',
-};
 const model: ModelRecord = {
   model: 3,
   status: 'approved',
@@ -22,56 +17,59 @@ const model: ModelRecord = {
   billableSeconds: 10,
   at: '2026-11-24T12:00:00Z',
 };
-const places = { environment: 'local', roleArn: 'role', keyArn: 'key', captureBucket: 'capture', alarms: ['errors'] };
-
-describe('judgeDeployment', () => {
-  it('calls it deployed only in service with the wanted config', () => {
-    expect(judgeDeployment(deployment, { status: 'InService', endpointConfig: 'new' })).toEqual({
-      verdict: 'deployed',
-    });
-  });
-
-  it('sees a silent rollback: in service, with the old config', () => {
-    expect(
-      judgeDeployment(deployment, { status: 'InService', endpointConfig: 'old', failure: 'alarm errors' }),
-    ).toEqual({
-      verdict: 'rolled-back',
-      servesOld: true,
-      reason: 'alarm errors',
-    });
-  });
-
-  it('calls a failed endpoint one that serves nothing', () => {
-    expect(judgeDeployment(deployment, { status: 'Failed', endpointConfig: 'new' })).toMatchObject({
-      verdict: 'rolled-back',
-      servesOld: false,
-    });
-  });
-
-  it.each(['Creating', 'Updating', 'RollingBack', 'SystemUpdating', 'Deleting'])(
-    'decides nothing while %s',
-    (status) => {
-      expect(judgeDeployment(deployment, { status, endpointConfig: 'new' })).toEqual({ verdict: 'in-progress' });
-    },
-  );
-});
+const places = { environment: 'local', roleArn: 'role', keyArn: 'key', captureBucket: 'capture' };
 
 describe('deploymentRequests', () => {
-  it('updates by canary, watched by the alarms', () => {
-    const { updateEndpoint } = deploymentRequests(projectSettings(), model, places);
-    expect(updateEndpoint.DeploymentConfig).toMatchObject({
-      BlueGreenUpdatePolicy: {
-        TrafficRoutingConfiguration: { Type: 'CANARY', CanarySize: { Value: 10 }, WaitIntervalInSeconds: 60 },
+  const policyOf = (serving: Partial<ProjectSettings['serving']>) => {
+    const settings = projectSettings();
+    const changed = { ...settings, serving: { ...settings.serving, ...serving } };
+    return deploymentRequests(changed, model, places).updateEndpoint.DeploymentConfig?.BlueGreenUpdatePolicy;
+  };
+
+  it('updates by a canary of whole instances, and watches again when the new fleet has all traffic', () => {
+    expect(policyOf({})).toEqual({
+      TrafficRoutingConfiguration: {
+        Type: 'CANARY',
+        CanarySize: { Type: 'INSTANCE_COUNT', Value: 1 },
+        WaitIntervalInSeconds: 60,
       },
-      AutoRollbackConfiguration: { Alarms: [{ AlarmName: 'errors' }] },
+      TerminationWaitInSeconds: 60,
+      MaximumExecutionTimeoutInSeconds: 1920,
     });
+    const canary = { percent: 25, bakeSeconds: 60 };
+    expect(policyOf({ instanceCount: 10, canary })?.TrafficRoutingConfiguration?.CanarySize?.Value).toBe(2);
+  });
+
+  it('keeps canary and time limit within what SageMaker takes, whatever the serving settings', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 2, max: 500 }),
+        fc.integer({ min: 5, max: 50 }),
+        fc.integer({ min: 0, max: 3600 }),
+        (instanceCount, percent, bakeSeconds) => {
+          const policy = policyOf({ instanceCount, canary: { percent, bakeSeconds } });
+          const size = policy?.TrafficRoutingConfiguration?.CanarySize?.Value ?? 0;
+          // API_TrafficRoutingConfig: a canary is at most half of the fleet; API_BlueGreenUpdatePolicy: 600 to 28,800 s, more
+          // than all waits together.
+          expect(size).toBeGreaterThanOrEqual(1);
+          expect(size).toBeLessThanOrEqual(instanceCount / 2);
+          const limit = policy?.MaximumExecutionTimeoutInSeconds ?? 0;
+          expect(limit).toBeGreaterThan(2 * bakeSeconds);
+          expect(limit).toBeLessThanOrEqual(28_800);
+        },
+      ),
+    );
+  });
+
+  it('names the alarms of the config that it deploys, and no other, for the rollback', () => {
+    const { endpointConfig, updateEndpoint } = deploymentRequests(projectSettings(), model, places);
+    expect(updateEndpoint.DeploymentConfig?.AutoRollbackConfiguration?.Alarms).toEqual(
+      rollbackAlarmNames(endpointConfig).map((AlarmName) => ({ AlarmName })),
+    );
   });
 
   it('keeps the old fleet up for the bake when there is one instance, of which no part can be a canary', () => {
-    const settings = projectSettings();
-    const single = { ...settings, serving: { ...settings.serving, instanceCount: 1 } };
-    const policy = deploymentRequests(single, model, places).updateEndpoint.DeploymentConfig?.BlueGreenUpdatePolicy;
-    expect(policy).toMatchObject({
+    expect(policyOf({ instanceCount: 1 })).toMatchObject({
       TrafficRoutingConfiguration: { Type: 'ALL_AT_ONCE' },
       TerminationWaitInSeconds: 60,
     });

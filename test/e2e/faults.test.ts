@@ -7,7 +7,16 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { endpointName } from '../../lambdas/contract/keys.ts';
 import { type Deployed, type DeployedProject, deployed } from './deployed.ts';
 import { answer, imagesThatMayBeSick, LOOP_MS, makeSick, rings, serving, status, WAIT } from './observed.ts';
-import { canaryErrors, loseEvents, makeOverdue, reconcileNow, setCapacity, takeAway } from './ordered-faults.ts';
+import {
+  alarmsOf,
+  canaryOf,
+  errorsOf,
+  loseEvents,
+  makeOverdue,
+  reconcileNow,
+  setCapacity,
+  takeAway,
+} from './ordered-faults.ts';
 import { trialCsv, trialRows } from './trial.ts';
 
 let flywheel: Deployed;
@@ -80,14 +89,23 @@ describe('an update whose model server never becomes healthy', () => {
   });
 });
 
-describe('a canary with errors', () => {
-  it('is rolled back by the alarm, which the reason names', async () => {
+describe('a canary', () => {
+  it('is rolled back by errors of its own, which the reason names, and not by those of the model that it replaces', async () => {
     await canary.upload('second.csv.gz', trialCsv({ from: 10_000, rows: 3000 }));
     await canary.event('DeploymentStarted', { model: 2, replaces: 1 }, LOOP_MS);
-    await canaryErrors(endpointName.build('local', 'canary'));
+    const endpoint = endpointName.build('local', 'canary');
+    const fleets = await canaryOf(endpoint);
+    expect(await alarmsOf(fleets.newConfig)).toEqual([`${fleets.newConfig}-errors`, `${fleets.newConfig}-latency`]);
+
+    await errorsOf(fleets, fleets.oldConfig);
+    await rings(flywheel, 'endpoint-errors', 'endpoint of canary');
+    // SageMaker local looks at the alarms several times in this.
+    await new Promise((resolve) => setTimeout(resolve, 3000));
+    expect(await canaryOf(endpoint)).toEqual(fleets);
+
+    await errorsOf(fleets, fleets.newConfig);
     const { reason } = await canary.event('DeploymentRolledBack', { model: 2, inService: 1 }, LOOP_MS);
-    const alarm = await rings(flywheel, 'endpoint-errors', 'endpoint of canary');
-    expect(reason).toContain(alarm.name);
+    expect(reason).toContain(`${fleets.newConfig}-errors`);
     expect((await status(flywheel, 'canary')).failures).toMatchObject([
       { type: 'DeploymentRolledBack', detail: { reason } },
     ]);
@@ -95,6 +113,7 @@ describe('a canary with errors', () => {
     expect(await flywheel.lineage.state('canary')).toMatchObject({ champion: 1 });
     expect(await serving(flywheel, 'canary')).toBe('canary/1');
     await rings(flywheel, 'deployment-rolled-back', 'canary');
+    expect(await alarmsOf(fleets.newConfig)).toEqual([]);
   });
 });
 

@@ -1,5 +1,5 @@
 /** Faults of the cloud on order: a permission that is gone, an event that is lost, a canary with errors, no capacity, time that passed. */
-import { CloudWatchClient, PutMetricDataCommand } from '@aws-sdk/client-cloudwatch';
+import { CloudWatchClient, DescribeAlarmsCommand, PutMetricDataCommand } from '@aws-sdk/client-cloudwatch';
 import {
   DisableRuleCommand,
   EnableRuleCommand,
@@ -62,20 +62,49 @@ export async function loseEvents(detailType: string): Promise<() => Promise<void
   };
 }
 
-/** Waits until alarms watch the new fleet of an endpoint, and reports errors of it, as SageMaker does when a model answers with them. */
-export async function canaryErrors(EndpointName: string): Promise<void> {
+/** The two fleets of an endpoint while a deployment is under way, by their endpoint configs. */
+export interface Fleets {
+  readonly endpoint: string;
+  readonly oldConfig: string;
+  readonly newConfig: string;
+}
+
+/** Waits until the new fleet of an endpoint has a part of the traffic and its alarms are watched. */
+export async function canaryOf(EndpointName: string): Promise<Fleets> {
   const sageMaker = new SageMakerClient({});
-  await vi.waitFor(async () => {
-    const { PendingDeploymentSummary } = await sageMaker.send(new DescribeEndpointCommand({ EndpointName }));
-    const [variant] = PendingDeploymentSummary?.ProductionVariants ?? [];
+  return vi.waitFor(async () => {
+    const { EndpointConfigName: oldConfig, PendingDeploymentSummary: pending } = await sageMaker.send(
+      new DescribeEndpointCommand({ EndpointName }),
+    );
+    const [variant] = pending?.ProductionVariants ?? [];
     expect(variant?.VariantStatus?.map((each) => each.Status)).toContain('Baking');
+    if (!oldConfig || !pending?.EndpointConfigName) throw new Error('a deployment names both configs');
+    return { endpoint: EndpointName, oldConfig, newConfig: pending.EndpointConfigName };
   }, WAIT);
-  const Dimensions = [
-    { Name: 'EndpointName', Value: EndpointName },
+}
+
+/** Reports errors of a fleet, as SageMaker does when its model answers with them: of the endpoint, and of the fleet. */
+export async function errorsOf({ endpoint }: Fleets, endpointConfig: string): Promise<void> {
+  const ofEndpoint = [
+    { Name: 'EndpointName', Value: endpoint },
     { Name: 'VariantName', Value: 'AllTraffic' },
   ];
-  const errors = { MetricName: 'Invocation5XXErrors', Dimensions, Value: 5 };
-  await new CloudWatchClient({}).send(new PutMetricDataCommand({ Namespace: 'AWS/SageMaker', MetricData: [errors] }));
+  const ofFleet = [...ofEndpoint, { Name: 'EndpointConfigName', Value: endpointConfig }];
+  const MetricData = [ofEndpoint, ofFleet].map((Dimensions) => ({
+    MetricName: 'Invocation5XXErrors',
+    Dimensions,
+    Values: [1],
+    Counts: [5],
+  }));
+  await new CloudWatchClient({}).send(new PutMetricDataCommand({ Namespace: 'AWS/SageMaker', MetricData }));
+}
+
+/** Names of the alarms that a deployment of this config has. */
+export async function alarmsOf(endpointConfig: string): Promise<string[]> {
+  const { MetricAlarms = [] } = await new CloudWatchClient({}).send(
+    new DescribeAlarmsCommand({ AlarmNamePrefix: endpointConfig }),
+  );
+  return MetricAlarms.flatMap(({ AlarmName }) => AlarmName ?? []).sort();
 }
 
 /** Whether instances of a type are to be had from now on. */

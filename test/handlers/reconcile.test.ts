@@ -5,6 +5,7 @@ import { endpointName, itemKey } from '../../lambdas/contract/keys.ts';
 import type { DeploymentRecord } from '../../lambdas/contract/records.ts';
 import { finishDeployment } from '../../lambdas/handlers/finish-deployment.ts';
 import { OVERDUE_SECONDS, reconcile } from '../../lambdas/handlers/reconcile.ts';
+import { alarmStore } from '../../lambdas/stores/alarm-store.ts';
 import { endpointGateway } from '../../lambdas/stores/endpoint-gateway.ts';
 import { eventPublisher } from '../../lambdas/stores/event-publisher.ts';
 import { lineageStore } from '../../lambdas/stores/lineage-store.ts';
@@ -45,7 +46,7 @@ describe('reconcile', () => {
     const [overdue] = await bus.drain();
     expect(overdue).toMatchObject({ 'detail-type': 'StepOverdue', detail: { kind: 'deployment', name: endpoint } });
 
-    const context = handlerContext({ ...services, sageMaker: endpoints }, { settings });
+    const context = handlerContext({ ...services, sageMaker: endpoints, alarms: alarmStore() }, { settings });
     const detail = StepOverdue.detail.parse(overdue?.detail);
     await finishDeployment({ type: 'StepOverdue', detail }, context);
     expect(await bus.drain()).toMatchObject([{ 'detail-type': 'ModelApproved', detail: { model: 2 } }]);

@@ -30,7 +30,11 @@ test.each([...files])(
     const handler = pathToFileURL(join(own, 'index.mjs')).href;
     const script = `const { handler } = await import(${JSON.stringify(handler)});
     await handler({}).then(console.log, (error) => console.log(error.message));`;
-    const variables = Object.keys(environments[name].shape).map((variable) => [variable, '{}']);
+    const variables = Object.keys(environments[name].shape).map((variable) => [
+      variable,
+      // Numbers are digits; everything else takes an empty object, as a name or as JSON.
+      variable.endsWith('_DAYS') ? '30' : '{}',
+    ]);
     const run = spawnSync(process.execPath, ['--input-type=module', '--eval', script], {
       cwd: own,
       env: { ...Object.fromEntries(variables), AWS_REGION: 'eu-central-1' },

@@ -29,8 +29,10 @@ import { requestTraining } from '../../lambdas/handlers/request-training.ts';
 import { startEvaluation } from '../../lambdas/handlers/start-evaluation.ts';
 import { startTraining } from '../../lambdas/handlers/start-training.ts';
 import { type ConsumedEvent, type Context, parseEvent } from '../../lambdas/runtime/event-handler.ts';
+import { alarmStore } from '../../lambdas/stores/alarm-store.ts';
 import { datasetStore } from '../../lambdas/stores/dataset-store.ts';
 import { endpointGateway } from '../../lambdas/stores/endpoint-gateway.ts';
+import { endpointLogs } from '../../lambdas/stores/endpoint-logs.ts';
 import { type EventPublisher, eventPublisher } from '../../lambdas/stores/event-publisher.ts';
 import { type LineageStore, lineageStore } from '../../lambdas/stores/lineage-store.ts';
 import { modelStore } from '../../lambdas/stores/model-store.ts';
@@ -143,11 +145,13 @@ export async function loopDriver(settingsOf: (environment: string) => ProjectSet
       ...stores,
       sageMaker: endpoints,
       places,
-      alarms: {},
+      alarms: alarmStore(),
+      logs: endpointLogs({ keyArn, retentionDays: 7 }),
     }),
     consumer('finish-deployment', [endpointStateChange, endpointDeploymentStateChange], finishDeployment, {
       ...stores,
       sageMaker: endpoints,
+      alarms: alarmStore(),
     }),
   ];
   const driver: LoopDriver = {

@@ -14,6 +14,7 @@ ADDITIONS = (
     "key_permissions",
     "alarm_permissions",
     "bucket_settings",
+    "log_group_keys",
     "function_settings",
     "warm_functions",
     "delivery",

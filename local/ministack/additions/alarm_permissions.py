@@ -1,4 +1,5 @@
-"""Permission to read alarms by name is permission for these alarms, as on AWS; MiniStack 1.5.33 asks for one for `*`.
+"""Permission to read, put or delete alarms by name is permission for these alarms, as on AWS; MiniStack 1.5.33 asks
+for one on `*`.
 
 Of several names the first is checked: MiniStack asks about one resource a request.
 """
@@ -23,11 +24,13 @@ def install(_sagemaker_url: str) -> None:
 
 
 def first_alarm(body: bytes, query: dict) -> str | None:
-    """The first of the alarm names of a DescribeAlarms request (query or JSON protocol), None for any other request."""
-    if "AlarmNames.member.1" in query:
-        values = query["AlarmNames.member.1"]
-        return values[0] if isinstance(values, list) else values
+    """The first of the alarm names of a request (query or JSON protocol), None for a request that names none."""
+    for name in ("AlarmNames.member.1", "AlarmName"):
+        if name in query:
+            values = query[name]
+            return values[0] if isinstance(values, list) else values
     if not body.startswith(b"{"):
         return None
-    names = json.loads(body).get("AlarmNames")
-    return names[0] if names else None
+    request = json.loads(body)
+    names = request.get("AlarmNames") or [request.get("AlarmName")]
+    return names[0]

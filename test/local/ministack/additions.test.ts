@@ -4,8 +4,20 @@
  */
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { CloudWatchClient, DescribeAlarmsCommand, ListMetricsCommand } from '@aws-sdk/client-cloudwatch';
-import { CreateLogGroupCommand, CreateLogStreamCommand, PutLogEventsCommand } from '@aws-sdk/client-cloudwatch-logs';
+import {
+  CloudWatchClient,
+  DeleteAlarmsCommand,
+  DescribeAlarmsCommand,
+  ListMetricsCommand,
+  PutMetricAlarmCommand,
+} from '@aws-sdk/client-cloudwatch';
+import {
+  AssociateKmsKeyCommand,
+  CreateLogGroupCommand,
+  CreateLogStreamCommand,
+  DescribeLogGroupsCommand,
+  PutLogEventsCommand,
+} from '@aws-sdk/client-cloudwatch-logs';
 import { CreateRoleCommand } from '@aws-sdk/client-iam';
 import {
   AddPermissionCommand,
@@ -71,6 +83,8 @@ const claims: readonly Claim[] = [
   ['denials', 'a denial names the resource', denialNamesResource],
   ['key_permissions', 'an encrypted bucket needs a permission for its key', keyNeedsPermission],
   ['alarm_permissions', 'a role may read the one alarm that its policy names', namedAlarmIsRead],
+  ['alarm_permissions', 'a role may put and delete the one alarm that its policy names', namedAlarmIsChanged],
+  ['log_group_keys', 'a log group takes a key after it was created', groupTakesKey],
   ['bucket_settings', 'a template gives a bucket its key', templateSetsEncryption],
   ['function_settings', 'a template gives a function its dead-letter queue and concurrency', templateSetsFunction],
   ['warm_functions', 'a function starts with its deployment, before its first event', functionStarts],
@@ -177,6 +191,45 @@ async function namedAlarmIsRead(cloud: Clients): Promise<boolean> {
       () => false,
     );
   return (await mayRead(name)) && !(await mayRead(`${name}-other`));
+}
+
+async function namedAlarmIsChanged(cloud: Clients): Promise<boolean> {
+  const name = unique();
+  const allow = {
+    Effect: 'Allow',
+    Action: ['cloudwatch:PutMetricAlarm', 'cloudwatch:DeleteAlarms'],
+    Resource: `arn:aws:cloudwatch:${region}:${account}:alarm:${name}`,
+  };
+  const asRole = new CloudWatchClient(await optionsOfRole(cloud, policy(allow)));
+  const taken = (sent: Promise<unknown>) =>
+    sent.then(
+      () => true,
+      () => false,
+    );
+  const mayChange = async (AlarmName: string) => {
+    const alarm = { AlarmName, Namespace: 'N', MetricName: 'M', Statistic: 'Sum', Period: 60 } as const;
+    const rest = {
+      EvaluationPeriods: 1,
+      Threshold: 1,
+      ComparisonOperator: 'GreaterThanOrEqualToThreshold',
+    } as const;
+    const put = await taken(asRole.send(new PutMetricAlarmCommand({ ...alarm, ...rest })));
+    return put && (await taken(asRole.send(new DeleteAlarmsCommand({ AlarmNames: [AlarmName] }))));
+  };
+  return (await mayChange(name)) && !(await mayChange(`${name}-other`));
+}
+
+async function groupTakesKey(cloud: Clients): Promise<boolean> {
+  const logGroupName = unique();
+  const kmsKeyId = `arn:aws:kms:${region}:${account}:key/11111111-2222-3333-4444-555555555555`;
+  await cloud.logs.send(new CreateLogGroupCommand({ logGroupName }));
+  try {
+    await cloud.logs.send(new AssociateKmsKeyCommand({ logGroupName, kmsKeyId }));
+  } catch {
+    return false;
+  }
+  const { logGroups } = await cloud.logs.send(new DescribeLogGroupsCommand({ logGroupNamePrefix: logGroupName }));
+  return logGroups?.[0]?.kmsKeyId === kmsKeyId;
 }
 
 async function keyNeedsPermission(cloud: Clients): Promise<boolean> {
