@@ -9,7 +9,7 @@ import { ConcurrentChange } from '../domain/errors.ts';
 import { planVersion, uploaderOf } from '../domain/versions.ts';
 import { type Context, eventHandler, type ParsedEvent } from '../runtime/event-handler.ts';
 import { findProject } from '../runtime/settings.ts';
-import { COPY_LIMIT_BYTES, type DatasetStore, datasetStore, type Upload } from '../stores/dataset-store.ts';
+import { type DatasetStore, datasetStore, type Upload } from '../stores/dataset-store.ts';
 import { type EventPublisher, eventPublisher } from '../stores/event-publisher.ts';
 import { type LineageStore, lineageStore, type RecordOf } from '../stores/lineage-store.ts';
 import { type Accepted, claimOf, sumRows, uploadName, versionWrites } from '../stores/version-writes.ts';
@@ -83,11 +83,10 @@ async function inspect(
   context: Context<Services>,
 ): Promise<Accepted | undefined> {
   const { datasets } = context.services;
-  if (upload.bytes > COPY_LIMIT_BYTES)
-    throw new Error(`${upload.key} has ${upload.bytes} bytes; split it into files of at most ${COPY_LIMIT_BYTES}`);
   const inspection = await inspectUpload(
     { size: upload.bytes, read: (range) => datasets.read(upload, range) },
     project.data,
+    { clock: () => performance.now() },
   );
   if (inspection.outcome === 'rejected') {
     await reject(project, upload, uploadedBy, inspection, context);

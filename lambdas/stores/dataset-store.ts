@@ -10,6 +10,7 @@ import {
   S3Client,
 } from '@aws-sdk/client-s3';
 import { datasetKey } from '../contract/keys.ts';
+import { uploadLimits } from '../contract/limits.ts';
 import { type ManifestFile, type ManifestObject, manifestFile } from '../contract/records.ts';
 import type { Profile } from '../domain/dataset/profile.ts';
 import { encodeProfile } from '../domain/dataset/profile-summary.ts';
@@ -28,9 +29,6 @@ export interface Upload {
    */
   readonly claimedBy: string | undefined;
 }
-
-/** S3 copies at most this much in one call. */
-export const COPY_LIMIT_BYTES = 5 * 1024 ** 3;
 
 /** As long as a role session's ARN may be; metadata may hold 2 kB. */
 const CLAIM_CHARACTERS = 256;
@@ -133,7 +131,8 @@ export function datasetStore(buckets: DatasetBuckets, client = new S3Client({}))
     },
 
     async quarantine(upload: Upload, project: string, sha256: string, report: unknown): Promise<string> {
-      await copy(upload, datasetKey.quarantined(project, sha256));
+      // What is too large to be copied stays where it is, with a report.
+      if (upload.bytes <= uploadLimits.storedBytes) await copy(upload, datasetKey.quarantined(project, sha256));
       await putJson(datasetKey.report(project, sha256), report);
       return datasetKey.report(project, sha256);
     },

@@ -3,13 +3,14 @@
  *
  *     value ──▶ type ──▶ missing? ──▶ limits, allowed values
  */
+import { uploadLimits } from '../../contract/limits.ts';
 import type { ColumnSettings } from '../../contract/settings.ts';
 import { expectedOfType, type Read, readNative, textReaders, type Value } from './values.ts';
 
 export type Columns = Readonly<Record<string, ColumnSettings>>;
 
 /** Rules of one value. The other rules of an upload (`UploadRule`) are about rows, names and the file. */
-export type ValueRule = 'type' | 'missing-value' | 'range' | 'allowed-values';
+export type ValueRule = 'type' | 'missing-value' | 'range' | 'allowed-values' | 'length';
 
 /** One column, compiled: what the pass asks for each value. */
 export interface ColumnCheck {
@@ -28,6 +29,7 @@ function columnCheck(name: string, settings: ColumnSettings): ColumnCheck {
   const isNumber = type === 'number' || type === 'integer';
   const low = isNumber ? (settings.min ?? Number.NEGATIVE_INFINITY) : Number.NEGATIVE_INFINITY;
   const high = isNumber ? (settings.max ?? Number.POSITIVE_INFINITY) : Number.POSITIVE_INFINITY;
+  const longest = type === 'category' ? uploadLimits.categoryCharacters : uploadLimits.textCharacters;
   const allowed = type === 'category' && settings.values ? new Set<Read>(settings.values) : undefined;
   return {
     name,
@@ -38,10 +40,13 @@ function columnCheck(name: string, settings: ColumnSettings): ColumnCheck {
       if (value === undefined) return 'type';
       if (value === null) return nullable ? undefined : 'missing-value';
       if (typeof value === 'number') return value < low || value > high ? 'range' : undefined;
+      // First: a text that is too long is neither compared nor hashed.
+      if (typeof value === 'string' && value.length > longest) return 'length';
       return allowed && !allowed.has(value) ? 'allowed-values' : undefined;
     },
     expected(rule) {
       if (rule === 'type') return expectedOfType[type];
+      if (rule === 'length') return `a text of at most ${longest} characters`;
       if (rule === 'missing-value') return `${expectedOfType[type]}, the column is not nullable`;
       if (rule === 'allowed-values') return `one of ${quoteSome(settings.values ?? [])}`;
       if (low === Number.NEGATIVE_INFINITY) return `at most ${high}`;
@@ -104,11 +109,15 @@ export function didYouMean(name: string, columns: Columns): string {
   return meant === undefined ? '' : ` (did you mean '${meant}'?)`;
 }
 
-/** How a value is shown to people: JSON for what is no text, at most 80 characters. */
+/** How a value is shown to people, in at most 80 characters. */
 export function show(value: unknown): string {
   if (typeof value === 'string') return `'${shorten(value)}'`;
   if (typeof value === 'bigint') return String(value);
-  return shorten(JSON.stringify(value) ?? 'nothing');
+  if (typeof value === 'number' || typeof value === 'boolean' || value === null) return String(value);
+  if (value instanceof Date) return String(value.getTime());
+  if (typeof value !== 'object') return 'nothing';
+  // Not their text: it may be long, and nested deeper than any function can follow.
+  return Array.isArray(value) ? 'a list' : 'an object';
 }
 
 export function shorten(text: string): string {

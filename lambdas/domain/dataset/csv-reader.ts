@@ -1,24 +1,26 @@
 /** Rows of CSV text: the header decides where each column stands. */
+import { uploadLimits } from '../../contract/limits.ts';
+import type { InspectionBudget } from './budget.ts';
 import { type ColumnCheck, type Columns, columnChecks, didYouMean } from './columns.ts';
 import { CsvSplitter, RecordTooLong } from './csv.ts';
-import { Refusal, shownName } from './report.ts';
+import { Refusal, tooManyColumns } from './report.ts';
 import { RowPass } from './row-pass.ts';
 import { lineTooLong, type TextReader } from './text-blocks.ts';
 import type { Read } from './values.ts';
 
 export class CsvReader implements TextReader {
   readonly #columns: Columns;
-  readonly #maximumIds: number;
+  readonly #open: (checks: readonly ColumnCheck[]) => RowPass;
   readonly #splitter: CsvSplitter;
   #rows: CsvRows | undefined;
 
-  constructor(columns: Columns, maximumIds: number) {
+  constructor(columns: Columns, maximumIds: number, budget: InspectionBudget) {
     this.#columns = columns;
-    this.#maximumIds = maximumIds;
+    this.#open = (checks) => new RowPass(checks, maximumIds, budget);
     this.#splitter = new CsvSplitter({
       record: (fields, line) => {
         if (this.#rows) this.#rows.add(fields, line);
-        else this.#rows = readHeader(fields, line, this.#columns, this.#maximumIds);
+        else this.#rows = readHeader(fields, line, this.#columns, this.#open);
       },
       broken: (line) => {
         if (!this.#rows) throw noHeader(line);
@@ -55,8 +57,8 @@ class CsvRows {
   #fields: readonly string[] = [];
   readonly #rawAt = (check: number): unknown => this.#fields[this.#positions[check] ?? -1];
 
-  constructor(checks: readonly ColumnCheck[], header: readonly string[], maximumIds: number) {
-    this.pass = new RowPass(checks, maximumIds);
+  constructor(checks: readonly ColumnCheck[], header: readonly string[], pass: RowPass) {
+    this.pass = pass;
     this.#checks = checks;
     this.#positions = checks.map(({ name }) => header.indexOf(name));
     this.#width = header.length;
@@ -78,14 +80,17 @@ class CsvRows {
 }
 
 /** Columns that are missing, unexpected or there twice are logged; rows are checked by the columns that are there. */
-function readHeader(header: readonly string[], line: number, columns: Columns, maximumIds: number): CsvRows {
+function readHeader(
+  header: readonly string[],
+  line: number,
+  columns: Columns,
+  open: (checks: readonly ColumnCheck[]) => RowPass,
+): CsvRows {
+  if (header.length > uploadLimits.columns) throw tooManyColumns(header.length, line);
   if (header.some((name) => /\r(?!\n)/.test(name))) throw carriageReturns();
   if (!header.some((name) => Object.hasOwn(columns, name))) throw notAHeader(header, line, columns);
-  const rows = new CsvRows(
-    columnChecks(columns).filter(({ name }) => header.includes(name)),
-    header,
-    maximumIds,
-  );
+  const checks = columnChecks(columns).filter(({ name }) => header.includes(name));
+  const rows = new CsvRows(checks, header, open(checks));
   checkNames(header, line, columns, rows.pass);
   return rows;
 }
@@ -99,8 +104,7 @@ export function checkNames(names: readonly string[], line: number, columns: Colu
   }
   names.forEach((name, index) => {
     if (!Object.hasOwn(columns, name)) {
-      const expected = `only columns of the project${didYouMean(name, columns)}`;
-      log.add({ line, column: shownName(name), rule: 'unexpected-column', expected });
+      log.addUnexpected(line, name, () => `only columns of the project${didYouMean(name, columns)}`);
     } else if (names.indexOf(name) !== index) {
       log.add({ line, column: name, rule: 'duplicate-column', expected: 'each column once' });
     }

@@ -6,9 +6,10 @@
  * A line without a quote, which is nearly every line, is cut with `indexOf` and `split`; only a record that holds a quote
  * is read field by field.
  */
+import { uploadLimits } from '../../contract/limits.ts';
 
-/** Longest record, in characters: it bounds the memory that a quote which is never closed can take. */
-export const MAXIMUM_RECORD = 1 << 20;
+/** Longest record, in characters. */
+export const MAXIMUM_RECORD = uploadLimits.recordCharacters;
 
 export interface RecordHandler {
   record(fields: string[], line: number): void;

@@ -5,7 +5,10 @@
  *     source ──▶ hash ──▶ gunzip? ──▶ text ──▶ records ──▶ rules ──▶ profile
  *                                                            └─────▶ violations
  */
+
+import { uploadLimits } from '../../contract/limits.ts';
 import type { ColumnSettings, dataSettings } from '../../contract/settings.ts';
+import { type Clock, InspectionBudget } from './budget.ts';
 import { CsvReader } from './csv-reader.ts';
 import { MAXIMUM_IDS } from './duplicate-ids.ts';
 import { JsonLinesReader } from './json-lines-reader.ts';
@@ -31,6 +34,12 @@ export interface InspectOptions {
    * @default 12 million
    */
   readonly maximumIds?: number;
+  /**
+   * Limits the time to what the file's size has paid for (`inspectionSeconds`).
+   *
+   * @default - no limit
+   */
+  readonly clock?: Clock;
 }
 
 export interface AcceptedUpload {
@@ -50,6 +59,7 @@ export interface AcceptedUpload {
 
 export interface RejectedUpload {
   readonly outcome: 'rejected';
+  /** Of the stored bytes, hexadecimal; `unread-<bytes>` for a file that is too large to be read. */
   readonly sha256: string;
   readonly bytes: number;
   readonly report: RejectionReport;
@@ -66,8 +76,10 @@ export async function inspectUpload(
   settings: UploadSettings,
   options: InspectOptions = {},
 ): Promise<Inspection> {
+  if (source.size > uploadLimits.storedBytes) return tooLarge(source.size, settings);
   const bytes = new HashedBytes(await source.read());
-  const read = await readRows(source, bytes, settings, options.maximumIds ?? MAXIMUM_IDS).catch(asRefusal);
+  const budget = new InspectionBudget(source.size, options.clock);
+  const read = await readRows(source, bytes, settings, options.maximumIds ?? MAXIMUM_IDS, budget).catch(asRefusal);
   await bytes.drain();
   const stored = { sha256: bytes.sha256(), bytes: bytes.bytes };
   const rejection = read instanceof Refusal ? read : judge(read, settings);
@@ -86,6 +98,16 @@ export async function inspectUpload(
   };
 }
 
+/** Not even read: a name stands for the hash of its bytes. */
+function tooLarge(bytes: number, settings: UploadSettings): RejectedUpload {
+  const refusal = new Refusal(
+    'stored-size',
+    `the file has ${bytes} bytes, expected at most ${uploadLimits.storedBytes}`,
+    'split it into smaller files and upload these',
+  );
+  return { outcome: 'rejected', sha256: `unread-${bytes}`, bytes, report: report(refusal, undefined, settings) };
+}
+
 function asRefusal(error: unknown): Refusal {
   if (error instanceof Refusal) return error;
   throw error;
@@ -97,24 +119,30 @@ async function readRows(
   bytes: HashedBytes,
   { format, columns }: UploadSettings,
   maximumIds: number,
+  budget: InspectionBudget,
 ): Promise<RowPass | undefined> {
   const head = await bytes.head(HEAD_BYTES);
   if (head.length === 0) throw empty();
   checkFormat(head, format);
   if (format === 'parquet') {
     await bytes.drain();
-    return readParquet(source, columns, maximumIds);
+    return readParquet(source, columns, maximumIds, budget);
   }
-  const reader = format === 'csv' ? new CsvReader(columns, maximumIds) : new JsonLinesReader(columns, maximumIds);
-  await readText(isGzip(head) ? gunzipped(bytes) : bytes, reader);
+  const Reader = format === 'csv' ? CsvReader : JsonLinesReader;
+  const reader = new Reader(columns, maximumIds, budget);
+  await readText(isGzip(head) ? gunzipped(bytes) : bytes, reader, budget);
   return reader.pass;
 }
 
 /**
  * Content is read to its end though its text was refused: a gzip file that is damaged is refused as such, wherever its
- * bytes were parted.
+ * bytes were parted. Only the budget ends it before.
  */
-async function readText(content: AsyncIterable<Uint8Array>, reader: TextReader): Promise<void> {
+async function readText(
+  content: AsyncIterable<Uint8Array>,
+  reader: TextReader,
+  budget: InspectionBudget,
+): Promise<void> {
   const blocks = new TextBlocks(reader);
   let refusal: Refusal | undefined;
   const attempt = (read: () => void) => {
@@ -124,7 +152,15 @@ async function readText(content: AsyncIterable<Uint8Array>, reader: TextReader):
       refusal = asRefusal(error);
     }
   };
-  for await (const chunk of content) attempt(() => blocks.push(chunk));
+  for await (const chunk of content) {
+    attempt(() => blocks.push(chunk));
+    try {
+      budget.expand(chunk.length);
+      budget.look();
+    } catch (error) {
+      throw refusal ?? error;
+    }
+  }
   attempt(() => blocks.end());
   if (refusal) throw refusal;
 }

@@ -1,7 +1,9 @@
 /** Rows of JSON Lines: one object a line; blank lines are skipped. A number over 2^53 is read as the nearest that fits. */
+import { uploadLimits } from '../../contract/limits.ts';
+import type { InspectionBudget } from './budget.ts';
 import { type ColumnCheck, type Columns, columnChecks, didYouMean } from './columns.ts';
 import { MAXIMUM_RECORD } from './csv.ts';
-import { shownName } from './report.ts';
+import { tooManyColumns } from './report.ts';
 import { RowPass } from './row-pass.ts';
 import { lineTooLong, type TextReader } from './text-blocks.ts';
 import type { Read } from './values.ts';
@@ -15,10 +17,10 @@ export class JsonLinesReader implements TextReader {
   #line = 1;
   readonly #rawAt = (check: number): unknown => ownValue(this.#row, this.#checks[check]?.name ?? '');
 
-  constructor(columns: Columns, maximumIds: number) {
+  constructor(columns: Columns, maximumIds: number, budget: InspectionBudget) {
     this.#columns = columns;
     this.#checks = columnChecks(columns);
-    this.pass = new RowPass(this.#checks, maximumIds);
+    this.pass = new RowPass(this.#checks, maximumIds, budget);
     this.#values = new Array<Read>(this.#checks.length).fill(null);
   }
 
@@ -59,11 +61,16 @@ export class JsonLinesReader implements TextReader {
 
   #hasUnexpected(row: Readonly<Record<string, unknown>>): boolean {
     let isFound = false;
-    for (const name of Object.keys(row)) {
+    const names = Object.keys(row);
+    if (names.length > uploadLimits.columns) throw tooManyColumns(names.length, this.#line);
+    for (const name of names) {
       if (Object.hasOwn(this.#columns, name)) continue;
       isFound = true;
-      const expected = `only columns of the project${didYouMean(name, this.#columns)}`;
-      this.pass.log.add({ line: this.#line, column: shownName(name), rule: 'unexpected-column', expected });
+      this.pass.log.addUnexpected(
+        this.#line,
+        name,
+        () => `only columns of the project${didYouMean(name, this.#columns)}`,
+      );
     }
     return isFound;
   }

@@ -1,25 +1,37 @@
-/** Rows of a Parquet file, one row group at a time: memory is that of the largest row group's columns. */
-import { type FileMetaData, parquetMetadataAsync, parquetScan, parquetSchema } from 'hyparquet';
-import { type Columns, columnChecks } from './columns.ts';
+/**
+ * Rows of a Parquet file, one row group at a time: memory is that of the largest row group's columns. Footer and pages are
+ * checked before they are decoded (`thrift.ts`, `parquet-chunks.ts`, `parquet-pages.ts`).
+ */
+import { type Compressors, type ParquetScan, parquetMetadataAsync, parquetScan, parquetSchema } from 'hyparquet';
+import { uploadLimits } from '../../contract/limits.ts';
+import type { InspectionBudget } from './budget.ts';
+import { type ColumnCheck, type Columns, columnChecks } from './columns.ts';
 import { checkNames } from './csv-reader.ts';
+import { type Chunks, chunksOf, rangeKey } from './parquet-chunks.ts';
 import { compressors } from './parquet-codecs.ts';
-import { Refusal } from './report.ts';
+import { type ChunkFacts, checkChunk, type Pages, tooLarge } from './parquet-pages.ts';
+import { ParquetLie } from './parquet-runs.ts';
+import { Refusal, tooManyColumns } from './report.ts';
 import { RowPass } from './row-pass.ts';
 import type { ByteSource } from './source.ts';
+import { checkStruct } from './thrift.ts';
 import type { Read } from './values.ts';
 
-/**
- * Limits of one row group, which is decoded as a whole: about 35 bytes a value, measured on 15 million of 17 columns
- * (650 MiB), and its pages. pyarrow's default of 1,048,576 rows fits with up to 19 columns.
- */
-const MAXIMUM_GROUP_VALUES = 20_000_000;
-const MAXIMUM_GROUP_BYTES = 256 * 1024 ** 2;
-
 /** Checks every row. Throws Refusal for a file that cannot be read; a failing source fails as it does. */
-export async function readParquet(source: ByteSource, columns: Columns, maximumIds: number): Promise<RowPass> {
+export async function readParquet(
+  source: ByteSource,
+  columns: Columns,
+  maximumIds: number,
+  budget: InspectionBudget,
+): Promise<RowPass> {
   const file = new RangeReader(source);
-  const metadata = await file.reading(() => parquetMetadataAsync(file));
-  const names = parquetSchema(metadata).children.map(({ element }) => element.name);
+  const metadata = await file.reading(async () => {
+    await checkFooter(file);
+    return parquetMetadataAsync(file, { geoparquet: false });
+  });
+  const schema = parquetSchema(metadata).children;
+  const names = schema.map(({ element }) => element.name);
+  if (names.length > uploadLimits.columns) throw tooManyColumns(names.length);
   const checks = columnChecks(columns).filter(({ name }) => names.includes(name));
   if (checks.length === 0) {
     throw new Refusal(
@@ -28,12 +40,27 @@ export async function readParquet(source: ByteSource, columns: Columns, maximumI
       'write the file with the columns of the project and upload it again',
     );
   }
-  checkRowGroups(metadata, checks.length);
-  const pass = new RowPass(checks, maximumIds);
+  const pass = new RowPass(checks, maximumIds, budget);
   checkNames(names, 0, columns, pass);
-  const scan = await file.reading(() => parquetScan({ file, metadata, compressors, useOffsetIndex: false }));
+  // Two columns of one name are told as such, and not read: which of them would it be?
+  if (pass.log.count('duplicate-column') > 0) return pass;
+  const chunks = await file.reading(async () => chunksOf(metadata, checks));
+  const scan = await file.reading(() =>
+    parquetScan({ file, metadata, compressors: file.checkedPages(), useOffsetIndex: false }),
+  );
+  await readGroups(scan, chunks, { file, checks, pass, budget });
+  return pass;
+}
+
+async function readGroups(
+  scan: ParquetScan,
+  chunks: Chunks,
+  to: { file: RangeReader; checks: readonly ColumnCheck[]; pass: RowPass; budget: InspectionBudget },
+): Promise<void> {
+  const { file, checks, pass, budget } = to;
   const values = new Array<Read>(checks.length).fill(null);
   for (const { rowStart, rowEnd } of scan.ranges) {
+    file.expect(chunks.get(rowStart) ?? new Map(), budget);
     const group = await file.reading(() =>
       Promise.all(checks.map(({ name }) => scan.readColumn({ column: name, rowStart, rowEnd }))),
     );
@@ -44,20 +71,22 @@ export async function readParquet(source: ByteSource, columns: Columns, maximumI
       pass.addRow(rowStart + row + 1, values, rawAt);
     }
   }
-  return pass;
 }
 
-function checkRowGroups(metadata: FileMetaData, columns: number): void {
-  for (const { num_rows, total_byte_size } of metadata.row_groups) {
-    const values = Number(num_rows) * columns;
-    const mebibytes = Math.ceil(Number(total_byte_size) / 1024 ** 2);
-    if (values <= MAXIMUM_GROUP_VALUES && Number(total_byte_size) <= MAXIMUM_GROUP_BYTES) continue;
+/** The footer, byte by byte, before anything is built from it. */
+async function checkFooter(file: RangeReader): Promise<void> {
+  if (file.byteLength < 12) throw new ParquetLie('the file is too short');
+  const length = new DataView(await file.slice(file.byteLength - 8)).getUint32(0, true);
+  if (length > file.byteLength - 12) throw new ParquetLie('the footer is longer than the file');
+  if (length > uploadLimits.footerBytes) {
     throw new Refusal(
-      'row-group-too-large',
-      `a row group has ${values} values in the project's columns and ${mebibytes} MiB, expected at most ${MAXIMUM_GROUP_VALUES} and ${MAXIMUM_GROUP_BYTES / 1024 ** 2}`,
-      'write the file with smaller row groups (pyarrow: `row_group_size=100_000`) and upload it again',
+      'footer-too-large',
+      `the footer has ${length} bytes, expected at most ${uploadLimits.footerBytes}`,
+      'write the file with larger row groups (pyarrow: `row_group_size=100_000`) or fewer columns and upload it again',
     );
   }
+  const end = file.byteLength - 8;
+  checkStruct(new DataView(await file.slice(end - length, end)), 0);
 }
 
 /** hyparquet's file: ranges of the source. It tells a source that fails from a file that is damaged. */
@@ -65,13 +94,59 @@ class RangeReader {
   readonly byteLength: number;
   readonly #source: ByteSource;
   #failure: { readonly error: unknown } | undefined;
+  #expected: { readonly chunks: ReadonlyMap<string, ChunkFacts>; readonly budget: InspectionBudget } | undefined;
+  #groupBytes = 0;
+  readonly #pages = new WeakMap<ArrayBufferLike, Pages>();
 
   constructor(source: ByteSource) {
     this.#source = source;
     this.byteLength = source.size;
   }
 
+  /** From now on only these ranges are read, the columns of one row group, and their pages are checked as they come. */
+  expect(chunks: ReadonlyMap<string, ChunkFacts>, budget: InspectionBudget): void {
+    this.#expected = { chunks, budget };
+    this.#groupBytes = 0;
+  }
+
+  /** Decompressors that know the checked pages alone. */
+  checkedPages(): Compressors {
+    const take = (stored: Uint8Array): Uint8Array => {
+      const pages = this.#pages.get(stored.buffer);
+      const page = pages?.get(stored.byteOffset);
+      if (!page) throw new ParquetLie('a page that no header announced');
+      pages?.delete(stored.byteOffset);
+      return page;
+    };
+    return Object.fromEntries(Object.keys(compressors).map((codec) => [codec, take]));
+  }
+
   async slice(start: number, end = this.byteLength): Promise<ArrayBuffer> {
+    if (!(start >= 0 && start <= end && end <= this.byteLength))
+      throw new ParquetLie('the footer points out of the file');
+    const target = await this.#fetch(start, end);
+    if (this.#expected) this.#check(target, start, end, this.#expected);
+    return target.buffer;
+  }
+
+  #check(
+    chunk: Uint8Array<ArrayBuffer>,
+    start: number,
+    end: number,
+    { chunks, budget }: { chunks: ReadonlyMap<string, ChunkFacts>; budget: InspectionBudget },
+  ): void {
+    const facts = chunks.get(rangeKey(start, end));
+    if (!facts) throw new ParquetLie('a range that is no column');
+    budget.look();
+    const pages = checkChunk(chunk, facts, (bytes) => {
+      this.#groupBytes += bytes;
+      if (this.#groupBytes > uploadLimits.rowGroupBytes) throw tooLarge(facts.column);
+    });
+    this.#pages.set(chunk.buffer, pages);
+    budget.look();
+  }
+
+  async #fetch(start: number, end: number): Promise<Uint8Array<ArrayBuffer>> {
     const target = new Uint8Array(end - start);
     let filled = 0;
     try {
@@ -83,7 +158,7 @@ class RangeReader {
       this.#failure = { error };
       throw error;
     }
-    return target.buffer;
+    return target;
   }
 
   async reading<T>(work: () => Promise<T>): Promise<T> {
@@ -91,6 +166,7 @@ class RangeReader {
       return await work();
     } catch (error) {
       if (this.#failure) throw this.#failure.error;
+      if (error instanceof Refusal) throw error;
       if (!(error instanceof Error)) throw error;
       throw new Refusal(
         'damaged-parquet',

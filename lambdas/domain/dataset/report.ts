@@ -1,5 +1,6 @@
 /** Why an upload is refused, where, and what to do: as data (stored as JSON) and as text for people. */
 import * as z from 'zod/mini';
+import { uploadLimits } from '../../contract/limits.ts';
 import { type ColumnCheck, shorten, show, type ValueRule } from './columns.ts';
 
 /** Violations that are told one by one; all are counted. */
@@ -12,6 +13,7 @@ const uploadRules = [
   'missing-value',
   'range',
   'allowed-values',
+  'length',
   'duplicate-id',
   'missing-column',
   'unexpected-column',
@@ -78,6 +80,15 @@ export class ViolationLog {
     this.#total += 1;
     if (this.#told.length < TOLD_VIOLATIONS) this.#told.push(violation);
     this.#count(violation.rule, violation.column);
+  }
+
+  /** A name that the project does not declare. What is expected instead is only worked out for those that are told. */
+  addUnexpected(line: number, name: string, expected: () => string): void {
+    const isTold = this.#told.length < TOLD_VIOLATIONS;
+    this.#total += 1;
+    const column = shownName(name);
+    this.#count('unexpected-column', column);
+    if (isTold) this.#told.push({ line, column, rule: 'unexpected-column', expected: expected() });
   }
 
   addValue(line: number, check: ColumnCheck, rule: ValueRule, raw: unknown): void {
@@ -147,6 +158,15 @@ export function reportText(report: RejectionReport): string {
   }
   if (report.omitted > 0) lines.push(`  and ${report.omitted} more`);
   return `${lines.join('\n')}\n`;
+}
+
+/** A header, schema or JSON object with more names than any project has columns. */
+export function tooManyColumns(names: number, line?: number): Refusal {
+  return new Refusal(
+    'too-many-columns',
+    `${line === undefined ? 'the schema' : `line ${line}`} has ${names} columns, expected at most ${uploadLimits.columns}`,
+    'leave out the columns that the project does not declare and upload the file again',
+  );
 }
 
 /** A name from the file as it may be shown. */

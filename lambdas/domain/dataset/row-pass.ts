@@ -1,8 +1,9 @@
 /** What happens to every row of an upload, whatever its format: rules, duplicate ids, profile. */
+import type { InspectionBudget } from './budget.ts';
 import type { ColumnCheck } from './columns.ts';
 import { IdTable } from './duplicate-ids.ts';
 import { addToProfile, emptyColumnProfile, type Profile } from './profile.ts';
-import { type UploadRule, ViolationLog } from './report.ts';
+import { Refusal, type UploadRule, ViolationLog } from './report.ts';
 import type { Read } from './values.ts';
 
 export class RowPass {
@@ -15,8 +16,10 @@ export class RowPass {
   readonly #idColumns: readonly number[];
   readonly #idName: string;
   readonly #areIdsPersonal: boolean;
+  readonly #budget: InspectionBudget;
 
-  constructor(checks: readonly ColumnCheck[], maximumIds: number) {
+  constructor(checks: readonly ColumnCheck[], maximumIds: number, budget: InspectionBudget) {
+    this.#budget = budget;
     this.#checks = checks;
     this.#columns = checks.map(({ settings }) => emptyColumnProfile(settings));
     this.ids = new IdTable(maximumIds);
@@ -32,18 +35,24 @@ export class RowPass {
    * @param values What was read, in the order of the checks; undefined where it is not of the column's type.
    * @param rawAt The value of a check as it came, for reports.
    * @param isBroken The caller has logged a violation of this row already.
+   * @throws Refusal for a value that is too long, and when the time is over
    */
   addRow(line: number, values: readonly Read[], rawAt: (check: number) => unknown, isBroken = false): void {
     this.rows += 1;
     let isGood = !isBroken;
     const checks = this.#checks;
+    let units = ROW_UNITS + checks.length;
     for (let index = 0; index < checks.length; index++) {
       const check = checks[index];
-      const rule = check?.brokenRule(values[index]);
+      const value = values[index];
+      const rule = check?.brokenRule(value);
+      if (typeof value === 'string') units += value.length;
       if (!check || !rule) continue;
+      if (rule === 'length') throw tooLong(line, check, String(value).length);
       isGood = false;
       this.log.addValue(line, check, rule, rawAt(index));
     }
+    this.#budget.spend(units);
     if (this.#idColumns.length > 0 && !this.#isNewId(line, values, rawAt)) isGood = false;
     if (!isGood) {
       this.badRows += 1;
@@ -60,6 +69,7 @@ export class RowPass {
   addBrokenRow(line: number, rule: UploadRule, expected: string, value?: string): void {
     this.rows += 1;
     this.badRows += 1;
+    this.#budget.spend(ROW_UNITS);
     this.log.add({ line, column: null, rule, expected, ...(value !== undefined && { value }) });
   }
 
@@ -90,6 +100,17 @@ export class RowPass {
     });
     return false;
   }
+}
+
+/** What a row costs beside its values, as characters. */
+const ROW_UNITS = 16;
+
+function tooLong(line: number, check: ColumnCheck, characters: number): Refusal {
+  return new Refusal(
+    'value-too-long',
+    `the value of column ${check.name} in line or row ${line} has ${characters} characters, expected ${check.expected('length')}`,
+    'shorten the value, or give the column the role `ignore` in the project',
+  );
 }
 
 /** Ids of more than 15 digits are compared as they were written: as numbers, neighbours would be equal. */

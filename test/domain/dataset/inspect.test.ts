@@ -293,6 +293,12 @@ describe('Parquet', () => {
     expect(column('origin')?.frequent?.values).toHaveLength(3);
   });
 
+  test.each(['plain', 'delta', 'dictionary'])('%s values, in pages of both versions', async (encoding) => {
+    const read = async (name: string) => (await accepted(inspectUpload(uploadOf(fixture(name)), parquet))).profile;
+    const expected = encodeProfile(await read('good-snappy'));
+    for (const version of [1, 2]) expect(encodeProfile(await read(`${encoding}-pages-${version}`))).toBe(expected);
+  });
+
   test('violations name the row, across row groups', async () => {
     const { report } = await rejected(inspectUpload(uploadOf(fixture('bad')), parquet));
     expect(report.violations.map((violation) => violationText(violation, report.position))).toEqual([
