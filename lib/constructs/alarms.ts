@@ -22,7 +22,7 @@ interface AlarmKind {
 export const alarmKinds = {
   'dead-letters': {
     severity: 'high',
-    description: 'A function gave up on an event, which waits in its dead-letter queue.',
+    description: 'An event was given up on, and waits in a dead-letter queue.',
     missingDataIsFineBecause: 'a queue that was empty for six hours sends no data',
   },
   'api-errors': {

@@ -8,12 +8,15 @@ import { Access, allow } from './access.ts';
 /** What S3, DynamoDB and SQS ask of a caller who reads or writes encrypted data. */
 const USE = ['kms:Decrypt', 'kms:GenerateDataKey', 'kms:DescribeKey'];
 
+/** What SNS and SQS ask of a service that sends to an encrypted topic or queue. */
+const SEND = ['kms:Decrypt', 'kms:GenerateDataKey'];
+
 export class DataKey extends Construct {
   readonly key: IKey;
 
   constructor(scope: Construct, id: string, props: { readonly removalPolicy: RemovalPolicy }) {
     super(scope, id);
-    const { account, region, partition } = Stack.of(this);
+    const { account, region, partition, urlSuffix } = Stack.of(this);
     const key = new Key(this, 'Key', {
       description: 'Flywheel: data, models, lineage, logs and messages',
       enableKeyRotation: true,
@@ -22,7 +25,8 @@ export class DataKey extends Construct {
     key.addToResourcePolicy(
       new PolicyStatement({
         sid: 'LogGroupsOfThisAccount',
-        principals: [new ServicePrincipal(`logs.${region}.amazonaws.com`)],
+        // Of the few principals that differ by region and partition: `Default.servicePrincipal` of the CDK's region-info.
+        principals: [new ServicePrincipal(`logs.${region}.${urlSuffix}`)],
         actions: [...USE, 'kms:Encrypt', 'kms:ReEncryptFrom', 'kms:ReEncryptTo', 'kms:GenerateDataKeyWithoutPlaintext'],
         resources: ['*'],
         conditions: {
@@ -32,11 +36,22 @@ export class DataKey extends Construct {
     );
     key.addToResourcePolicy(
       new PolicyStatement({
-        sid: 'DeadLettersAndNotifications',
-        principals: [new ServicePrincipal('events.amazonaws.com'), new ServicePrincipal('cloudwatch.amazonaws.com')],
-        actions: ['kms:Decrypt', 'kms:GenerateDataKey'],
+        sid: 'AlarmsOfThisAccount',
+        principals: [new ServicePrincipal('cloudwatch.amazonaws.com')],
+        actions: SEND,
         resources: ['*'],
         conditions: { StringEquals: { 'aws:SourceAccount': account } },
+      }),
+    );
+    key.addToResourcePolicy(
+      new PolicyStatement({
+        // Without a condition: EventBridge tells the key of an encrypted topic no source ("Adding the aws:SourceAccount,
+        // aws:SourceArn ... is not supported for EventBridge-to-encrypted topics", SNS developer guide), and whether it
+        // does for a queue is not said. Which rules may send is decided by the policies of topic and queues.
+        sid: 'RulesToTopicAndDeadLetters',
+        principals: [new ServicePrincipal('events.amazonaws.com')],
+        actions: SEND,
+        resources: ['*'],
       }),
     );
     this.key = key;

@@ -1,4 +1,5 @@
 /** Candidate → a processing job that scores it beside the champion → the gate's decision. */
+import { Duration } from 'aws-cdk-lib';
 import { EventField, Rule, RuleTargetInput } from 'aws-cdk-lib/aws-events';
 import { SnsTopic } from 'aws-cdk-lib/aws-events-targets';
 import { Construct } from 'constructs';
@@ -13,7 +14,8 @@ import {
 } from '../../lambdas/contract/events.ts';
 import { sageMakerPrefix } from '../../lambdas/contract/keys.ts';
 import { metrics } from '../../lambdas/contract/metrics.ts';
-import { EventFunction } from './event-function.ts';
+import { deadLetterQueue } from './dead-letter-queue.ts';
+import { EventFunction, RETRIES } from './event-function.ts';
 import { EventRoute } from './event-route.ts';
 import type { Platform } from './platform.ts';
 import { sumOf } from './project-metrics.ts';
@@ -90,7 +92,8 @@ export class Evaluation extends Construct {
     this.functions = [start, finish, judge];
   }
 
-  #askForApproval({ bus, topic, environment }: Platform): void {
+  #askForApproval(platform: Platform): void {
+    const { bus, topic, environment } = platform;
     const project = EventField.fromPath('$.detail.project');
     const model = EventField.fromPath('$.detail.model');
     new Rule(this, 'ApprovalRequests', {
@@ -98,7 +101,12 @@ export class Evaluation extends Construct {
       description: 'Flywheel: tells people of models that wait for approval',
       eventPattern: { source: [EVENT_SOURCE], detailType: [ApprovalRequested.detailType] },
       targets: [
+        // By the policies of topic and key, not by a role: EventBridge's guide to resource-based policies warns that an event
+        // for an encrypted topic may not arrive when its target names one.
         new SnsTopic(topic, {
+          deadLetterQueue: deadLetterQueue(this, 'UnansweredRequests', { platform, of: 'approval requests' }),
+          retryAttempts: RETRIES,
+          maxEventAge: Duration.hours(6),
           message: RuleTargetInput.fromText(
             `Model ${project}/${model} of environment ${environment.name} waits for approval: npx flywheel approve ${project}/${model} --env ${environment.name} --reason "..."`,
           ),

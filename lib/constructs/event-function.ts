@@ -6,10 +6,11 @@ import { Duration, RemovalPolicy } from 'aws-cdk-lib';
 import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Architecture, Code, type IFunction, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda';
 import { type ILogGroup, LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
-import { type IQueue, Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
+import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { environments, type FunctionName, type VariablesOf } from '../../lambdas/contract/env.ts';
 import { type Access, grant } from './access.ts';
+import { deadLetterQueue } from './dead-letter-queue.ts';
 import type { Platform } from './platform.ts';
 
 export interface EventFunctionProps<Name extends FunctionName> {
@@ -80,20 +81,8 @@ export class EventFunction<Name extends FunctionName = FunctionName> extends Con
   }
 
   #deadLetterQueue(platform: Platform, role: Role): IQueue {
-    const queue = new Queue(this, 'DeadLetters', {
-      encryption: QueueEncryption.KMS,
-      encryptionMasterKey: platform.key.key,
-      enforceSSL: true,
-      retentionPeriod: Duration.days(14),
-    });
     grant(role, platform.key.use().permissions);
-    platform.alarms.add(this, 'DeadLettersAlarm', {
-      kind: 'dead-letters',
-      of: this.name,
-      metric: queue.metricApproximateNumberOfMessagesVisible({ period: Duration.minutes(1), statistic: 'max' }),
-      atLeast: 1,
-    });
-    return queue;
+    return deadLetterQueue(this, 'DeadLetters', { platform, of: this.name });
   }
 }
 

@@ -13,6 +13,8 @@ ADDITIONS = (
     "denials",
     "key_permissions",
     "alarm_permissions",
+    "service_principals",
+    "encryption_settings",
     "bucket_settings",
     "log_group_keys",
     "function_settings",

@@ -1,11 +1,12 @@
 """Asynchronous calls of functions as AWS makes them.
 
-    EventBridge rule, Scheduler, S3 ──▶ [permission?] ──▶ function ──▶ again, twice ──▶ dead-letter queue
-                                             │ no
-                                             └──▶ dead-letter queue of the rule's target
+    EventBridge rule, Scheduler ──▶ [permission?] ──▶ function ──▶ again, twice ──▶ dead-letter queue
+                                         │ no   └───▶ topic, queue
+                                         └──▶ dead-letter queue of the rule's target
 
 MiniStack 1.5.33 calls a rule's function once, without retries and without its dead-letter queue, sends dead letters in
-the shape of a destination, and does not look at the function's permission for EventBridge.
+the shape of a destination, and asks no policy of target, key, queue or role. What no queue takes is lost, with a
+warning.
 """
 
 import contextvars
@@ -15,6 +16,8 @@ import os
 import threading
 import time
 from typing import Any
+
+from additions.service_calls import Caller, Role, Service, key_behind, refusal
 
 logger = logging.getLogger("flywheel.delivery")
 
@@ -35,20 +38,19 @@ def install(_sagemaker_url: str) -> None:
 
     def call_target_or_dead_letter(target: dict, event: dict, rule: dict, view: Any = None) -> None:
         arn = target.get("Arn", "")
-        if ":lambda:" not in arn:
+        reason = reason_not_to_call(target, rule)
+        if reason is None:
             call_target(target, event, rule, view)
             return
-        refusal = reason_not_to_call(arn, rule)
-        if refusal is None:
-            call_target(target, event, rule, view)
-            return
-        logger.warning("Rule %s did not call %s: %s", rule.get("Arn"), arn, refusal[1])
+        code, message = reason
+        logger.warning("Rule %s did not call %s: %s", rule.get("Arn"), arn, message)
         queue = (target.get("DeadLetterConfig") or {}).get("Arn")
         if queue:
             payload = json.dumps(eventbridge._pattern_event_view(event).event_with_detail())
-            code, message = refusal
             attributes = {"RULE_ARN": rule.get("Arn", ""), "TARGET_ARN": arn, "ERROR_CODE": code}
-            send_to_queue(queue, payload, {**attributes, "ERROR_MESSAGE": message})
+            send_to_queue(
+                queue, payload, {**attributes, "ERROR_MESSAGE": message}, sender_of_dead_letters(target, rule)
+            )
 
     def dispatch(arn: str, payload: str) -> None:
         function, config, _name = lambda_svc._get_func_record_for_ref(arn)
@@ -59,23 +61,57 @@ def install(_sagemaker_url: str) -> None:
     eventbridge._dispatch_to_lambda = dispatch
 
 
-def reason_not_to_call(function_arn: str, rule: dict) -> tuple[str, str] | None:
-    """Error code and message when EventBridge may not call the function or finds none; None when it may."""
-    from ministack.services import lambda_svc
+ACTIONS = {"lambda": "lambda:InvokeFunction", "sns": "sns:Publish", "sqs": "sqs:SendMessage"}
 
-    function, config, name = lambda_svc._get_func_record_for_ref(function_arn)
-    if not function or not config:
-        return "RESOURCE_NOT_FOUND", f"Function not found: {function_arn}"
-    if ":scheduler:" in rule.get("Arn", ""):
-        return None  # the role of the schedule permits the call, not the function's policy
-    policy = function.get("policy") or {}
-    document = json.loads(policy) if isinstance(policy, str) else policy
-    for statement in document.get("Statement", []):
-        principal = statement.get("Principal")
-        service = principal.get("Service") if isinstance(principal, dict) else principal
-        if statement.get("Effect") == "Allow" and service in ("events.amazonaws.com", "*"):
-            return None
-    return "NO_PERMISSIONS", f"The function {name} has no permission that lets events.amazonaws.com invoke it."
+
+def reason_not_to_call(target: dict, rule: dict) -> tuple[str, str] | None:
+    """Error code and message when a rule or schedule may not call its target or finds none; None when it may."""
+    arn = target.get("Arn", "")
+    service = arn.split(":")[2] if arn.startswith("arn:") else ""
+    if service not in ACTIONS:
+        return None
+    if not exists(arn, service):
+        return "RESOURCE_NOT_FOUND", f"There is no {arn}"
+    role = target.get("RoleArn")
+    if not is_schedule(rule) and role and service != "lambda" and key_behind(arn):
+        # "do not specify a RoleArn ... event delivery may fail, particularly for Amazon SQS and Amazon SNS targets with
+        # AWS KMS encryption enabled": EventBridge user guide, resource-based policies.
+        return "NO_PERMISSIONS", f"A role does not reliably deliver to {arn}, which is encrypted; use its policy."
+    message = refusal(sender_of(rule, role), ACTIONS[service], arn)
+    return None if message is None else ("NO_PERMISSIONS", message)
+
+
+def exists(arn: str, service: str) -> bool:
+    from ministack.services import lambda_svc, sns, sqs
+
+    if service == "sns":
+        return sns._topic_by_arn_any_scope(arn) is not None
+    if service == "sqs":
+        return sqs._queue_by_arn(arn) is not None
+    function, config, _name = lambda_svc._get_func_record_for_ref(arn)
+    return bool(function and config)
+
+
+def is_schedule(rule: dict) -> bool:
+    return ":scheduler:" in rule.get("Arn", "")
+
+
+def sender_of(rule: dict, role: str | None) -> Caller:
+    """Who calls a target: the role that it names, and without one the service. A schedule always has a role."""
+    arn = rule.get("Arn", "")
+    account = arn.split(":")[4]
+    if is_schedule(rule):
+        # A trust policy sees the ARN of the schedule's group: "Confused deputy prevention in EventBridge Scheduler".
+        group = arn.rpartition("/")[0].replace(":schedule/", ":schedule-group/")
+        service = Service("scheduler.amazonaws.com", group, account)
+    else:
+        service = Service("events.amazonaws.com", arn, account)
+    return Role(role, service) if role else service
+
+
+def sender_of_dead_letters(target: dict, rule: dict) -> Caller:
+    """A schedule's dead letters go by its role, a rule's by the queue's policy, whatever role the target has."""
+    return sender_of(rule, target.get("RoleArn") if is_schedule(rule) else None)
 
 
 def invoke_asynchronously(function: dict, event: Any) -> None:
@@ -131,13 +167,15 @@ def current_invoke_config(function: dict, config: dict) -> dict:
 def succeed(settings: dict, config: dict, event: Any, result: dict, request_id: str, attempts: int) -> None:
     destination = (settings.get("DestinationConfig") or {}).get("OnSuccess", {}).get("Destination")
     if destination:
-        send_to_destination(destination, record(config, event, result, request_id, attempts, "Success"))
+        content = record(config, event, result, request_id, attempts, "Success")
+        send_to_destination(destination, content, role_of(config))
 
 
 def fail(settings: dict, config: dict, event: Any, result: dict, request_id: str, attempts: int) -> None:
     destination = (settings.get("DestinationConfig") or {}).get("OnFailure", {}).get("Destination")
     if destination:
-        send_to_destination(destination, record(config, event, result, request_id, attempts, "RetriesExhausted"))
+        content = record(config, event, result, request_id, attempts, "RetriesExhausted")
+        send_to_destination(destination, content, role_of(config))
     queue = (config.get("DeadLetterConfig") or {}).get("TargetArn")
     if not queue:
         return
@@ -145,9 +183,15 @@ def fail(settings: dict, config: dict, event: Any, result: dict, request_id: str
     message = str(body.get("errorMessage", "Rate Exceeded."))[:ERROR_MESSAGE_LIMIT]
     attributes = {"RequestID": request_id, "ErrorCode": "200" if body else "429", "ErrorMessage": message}
     if ":sqs:" in queue:
-        send_to_queue(queue, json.dumps(event), attributes)
+        send_to_queue(queue, json.dumps(event), attributes, role_of(config))
     elif ":sns:" in queue:
-        publish_to_topic(queue, json.dumps(event), attributes)
+        publish_to_topic(queue, json.dumps(event), attributes, role_of(config))
+
+
+def role_of(config: dict) -> Role:
+    """A function's dead letters and results go in its own role."""
+    arn = config.get("FunctionArn", "")
+    return Role(config.get("Role", ""), Service("lambda.amazonaws.com", arn, arn.split(":")[4]))
 
 
 def record(config: dict, event: Any, result: dict, request_id: str, attempts: int, condition: str) -> dict:
@@ -172,15 +216,15 @@ def record(config: dict, event: Any, result: dict, request_id: str, attempts: in
     }
 
 
-def send_to_destination(arn: str, content: dict) -> None:
+def send_to_destination(arn: str, content: dict, sender: Caller) -> None:
     from ministack.core.arn import parse_arn
     from ministack.services import eventbridge, lambda_svc
 
     service = parse_arn(arn).service
     if service == "sqs":
-        send_to_queue(arn, json.dumps(content), {})
+        send_to_queue(arn, json.dumps(content), {}, sender)
     elif service == "sns":
-        publish_to_topic(arn, json.dumps(content), {})
+        publish_to_topic(arn, json.dumps(content), {}, sender)
     elif service == "events":
         entry = {
             "Source": "lambda",
@@ -196,8 +240,15 @@ def send_to_destination(arn: str, content: dict) -> None:
             invoke_asynchronously(lambda_svc._execution_record_for_config(function, config), content)
 
 
-def send_to_queue(arn: str, body: str, attributes: dict[str, str]) -> None:
-    """Put a message into a queue as an AWS service does; a queue that is missing is a warning, on AWS a metric."""
+def is_refused(sender: Caller, action: str, arn: str) -> bool:
+    reason = refusal(sender, action, arn)
+    if reason:
+        logger.warning("Dead letter or result lost: %s", reason)
+    return reason is not None
+
+
+def send_to_queue(arn: str, body: str, attributes: dict[str, str], sender: Caller) -> None:
+    """Put a message into a queue as an AWS service does; one that is lost is a warning, on AWS a metric."""
     from hashlib import md5
 
     from ministack.core.concurrency import esm_wake
@@ -207,6 +258,8 @@ def send_to_queue(arn: str, body: str, attributes: dict[str, str]) -> None:
     queue = sqs._queue_by_arn(arn)
     if queue is None:
         logger.warning("Dead letter lost: there is no queue %s", arn)
+        return
+    if is_refused(sender, "sqs:SendMessage", arn):
         return
     now = time.time()
     typed = {
@@ -237,10 +290,12 @@ def send_to_queue(arn: str, body: str, attributes: dict[str, str]) -> None:
         listener(arn)
 
 
-def publish_to_topic(arn: str, body: str, attributes: dict[str, str]) -> None:
+def publish_to_topic(arn: str, body: str, attributes: dict[str, str], sender: Caller) -> None:
     from ministack.core.responses import new_uuid
     from ministack.services import sns
 
+    if is_refused(sender, "sns:Publish", arn):
+        return
     typed = {name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()}
     sns._fanout(arn, new_uuid(), body, "", "", typed)
 

@@ -13,6 +13,7 @@ import {
   PutMetricDataCommand,
 } from '@aws-sdk/client-cloudwatch';
 import { CloudWatchLogsClient } from '@aws-sdk/client-cloudwatch-logs';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { EventBridgeClient, PutEventsCommand, PutRuleCommand, PutTargetsCommand } from '@aws-sdk/client-eventbridge';
 import { CreateRoleCommand, IAMClient, PutRolePolicyCommand } from '@aws-sdk/client-iam';
 import { LambdaClient } from '@aws-sdk/client-lambda';
@@ -52,6 +53,7 @@ function clientsOf(endpoint: string) {
     events: new EventBridgeClient(options),
     cloudwatch: new CloudWatchClient(options),
     cloudformation: new CloudFormationClient(options),
+    dynamodb: new DynamoDBClient(options),
   };
 }
 
@@ -99,18 +101,28 @@ export async function deployed(cloud: Clients, template: object): Promise<Stack>
 }
 
 export async function failingFunction(cloud: Clients, properties: object = {}): Promise<string> {
-  const code = { ZipFile: "exports.handler = async () => { throw new Error('always'); };" };
+  return functionOf(cloud, "exports.handler = async () => { throw new Error('always'); };", properties);
+}
+
+/** Name of a new function, whose role may send to every queue. */
+export async function functionOf(cloud: Clients, source: string, properties: object = {}): Promise<string> {
+  const code = { ZipFile: source };
   const name = unique();
-  const role = `arn:aws:iam::${account}:role/any`;
+  const send = { Effect: 'Allow', Action: 'sqs:SendMessage', Resource: '*' };
+  const role = await roleOf(cloud, { Service: 'lambda.amazonaws.com' }, policy(send));
   const required = { FunctionName: name, Handler: 'index.handler', Runtime: 'nodejs24.x', Role: role, Code: code };
   const stack = await deployed(cloud, one('AWS::Lambda::Function', { ...required, ...properties }));
   if (stack.status !== 'CREATE_COMPLETE') throw new Error(`the function was not created: ${stack.reason}`);
   return name;
 }
 
-export async function queue(cloud: Clients, name: string): Promise<string> {
-  await cloud.sqs.send(new CreateQueueCommand({ QueueName: name }));
-  return `arn:aws:sqs:${region}:${account}:${name}`;
+/** A queue that takes messages of rules, or has the policy that is given. */
+export async function queue(cloud: Clients, name: string, statement?: object): Promise<string> {
+  const arn = `arn:aws:sqs:${region}:${account}:${name}`;
+  const ofRules = { Principal: { Service: 'events.amazonaws.com' }, Action: 'sqs:SendMessage' };
+  const Policy = policy({ Effect: 'Allow', Resource: arn, ...(statement ?? ofRules) });
+  await cloud.sqs.send(new CreateQueueCommand({ QueueName: name, Attributes: { Policy } }));
+  return arn;
 }
 
 export async function rule(
@@ -129,9 +141,9 @@ export async function publish(cloud: Clients, source: string): Promise<void> {
 }
 
 /** A message that arrives within two seconds: what the bare cloud never sends needs an end. */
-export async function receive(cloud: Clients, name: string): Promise<Message | undefined> {
+export async function receive(cloud: Clients, name: string, WaitTimeSeconds = 2): Promise<Message | undefined> {
   const QueueUrl = `${cloud.endpoint}/${account}/${name}`;
-  const request = { QueueUrl, MessageAttributeNames: ['All'], WaitTimeSeconds: 2 };
+  const request = { QueueUrl, MessageAttributeNames: ['All'], WaitTimeSeconds };
   return (await cloud.sqs.send(new ReceiveMessageCommand(request))).Messages?.[0];
 }
 
@@ -156,14 +168,19 @@ export async function state(cloud: Clients, name: string): Promise<string | unde
 export function pause(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 20));
 }
-/** Client options with the credentials of a new role that has this policy. */
-export async function optionsOfRole(cloud: Clients, document: string) {
+
+/** ARN of a new role with this policy, for those who may assume it. */
+export async function roleOf(cloud: Clients, principal: object, document: string): Promise<string> {
   const role = unique();
-  const principal = { AWS: `arn:aws:iam::${account}:root` };
   const trust = policy({ Effect: 'Allow', Principal: principal, Action: 'sts:AssumeRole' });
   await cloud.iam.send(new CreateRoleCommand({ RoleName: role, AssumeRolePolicyDocument: trust }));
   await cloud.iam.send(new PutRolePolicyCommand({ RoleName: role, PolicyName: 'policy', PolicyDocument: document }));
-  const arn = `arn:aws:iam::${account}:role/${role}`;
+  return `arn:aws:iam::${account}:role/${role}`;
+}
+
+/** Client options with the credentials of a new role that has this policy. */
+export async function optionsOfRole(cloud: Clients, document: string) {
+  const arn = await roleOf(cloud, { AWS: `arn:aws:iam::${account}:root` }, document);
   const session = await cloud.sts.send(new AssumeRoleCommand({ RoleArn: arn, RoleSessionName: 'test' }));
   const { AccessKeyId = '', SecretAccessKey = '', SessionToken = '' } = session.Credentials ?? {};
   const credentials = { accessKeyId: AccessKeyId, secretAccessKey: SecretAccessKey, sessionToken: SessionToken };

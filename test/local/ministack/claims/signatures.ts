@@ -59,8 +59,11 @@ export async function identityOfRole(cloud: Clients): Promise<{ status: number; 
   return { status: answer.status, body: await answer.json(), signer };
 }
 
-/** Address of an HTTP API of one function that answers with what API Gateway says about the caller. */
-async function apiThatTellsWhoCalls(cloud: Clients): Promise<URL> {
+/**
+ * Address of an HTTP API of one function that answers with what API Gateway says about the caller.
+ * @param permitted stage, method and path of the calls that the function's policy lets in
+ */
+export async function apiThatTellsWhoCalls(cloud: Clients, permitted = '/*/GET/who'): Promise<URL> {
   const name = unique();
   const code = 'exports.handler = async (event) => event.requestContext.authorizer.iam;';
   const role = `arn:aws:iam::${account}:role/any`;
@@ -88,7 +91,12 @@ async function apiThatTellsWhoCalls(cloud: Clients): Promise<URL> {
       },
       Permission: {
         Type: 'AWS::Lambda::Permission',
-        Properties: { Action: 'lambda:InvokeFunction', Principal: 'apigateway.amazonaws.com', FunctionName: name },
+        Properties: {
+          Action: 'lambda:InvokeFunction',
+          Principal: 'apigateway.amazonaws.com',
+          FunctionName: name,
+          SourceArn: { 'Fn::Sub': `arn:aws:execute-api:${region}:${account}:\${Api}${permitted}` },
+        },
       },
     },
     Outputs: { Id: { Value: { Ref: 'Api' } } },
@@ -98,7 +106,7 @@ async function apiThatTellsWhoCalls(cloud: Clients): Promise<URL> {
   return new URL(`${cloud.endpoint}/_aws/execute-api/${id}/$default/who`);
 }
 
-async function get(url: URL, service: string, credentials: Signer): Promise<Response> {
+export async function get(url: URL, service: string, credentials: Signer): Promise<Response> {
   const signer = new SignatureV4({ service, region, credentials, sha256: Sha256 });
   const { protocol, hostname, pathname: path } = url;
   const signed = await signer.sign({ method: 'GET', protocol, hostname, path, headers: { host: url.host } });

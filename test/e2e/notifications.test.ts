@@ -1,0 +1,129 @@
+/**
+ * What people and dead-letter queues must receive, with policies of topic, queues, key and roles enforced as on AWS:
+ * messages of alarms, requests for approval, events that found no function or that a function gave up on.
+ */
+import { setTimeout as wait } from 'node:timers/promises';
+import { CloudFormationClient, CreateStackCommand, DescribeStacksCommand } from '@aws-sdk/client-cloudformation';
+import {
+  CloudWatchClient,
+  DescribeAlarmHistoryCommand,
+  DescribeAlarmsCommand,
+  SetAlarmStateCommand,
+} from '@aws-sdk/client-cloudwatch';
+import { EventBridgeClient, PutEventsCommand } from '@aws-sdk/client-eventbridge';
+import { GetPolicyCommand, LambdaClient, RemovePermissionCommand } from '@aws-sdk/client-lambda';
+import { DeleteMessageCommand, type Message, ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import * as z from 'zod';
+import { type Deployed, deployed } from './deployed.ts';
+import { PROJECT } from './trial.ts';
+
+let flywheel: Deployed;
+let inbox: string;
+beforeAll(async () => {
+  flywheel = await deployed('notifications', 'loop.config.ts');
+  inbox = await subscribe(flywheel.outputs.AlarmTopic);
+});
+afterAll(async () => {
+  await flywheel?.stop();
+});
+
+describe('the topic', () => {
+  it('tells its subscribers of an alarm', async () => {
+    const cloudwatch = new CloudWatchClient({});
+    const { MetricAlarms = [] } = await cloudwatch.send(new DescribeAlarmsCommand({}));
+    const AlarmName = MetricAlarms.find((each) => each.AlarmDescription?.includes('judge-candidate'))?.AlarmName ?? '';
+    const alarm = { StateValue: 'ALARM', StateReason: 'a test' } as const;
+    await cloudwatch.send(new SetAlarmStateCommand({ AlarmName, ...alarm }));
+    const history = await cloudwatch.send(new DescribeAlarmHistoryCommand({ AlarmName, HistoryItemType: 'Action' }));
+    expect(history.AlarmHistoryItems?.map((each) => each.HistorySummary)).toEqual([
+      `Successfully executed action ${flywheel.outputs.AlarmTopic}`,
+    ]);
+    const message = await published();
+    expect(JSON.parse(message)).toMatchObject({ AlarmName, NewStateValue: 'ALARM' });
+  });
+
+  it('tells its subscribers of a model that waits for approval', async () => {
+    await publish('ApprovalRequested', { model: 7, reasons: ['a test'] });
+    expect(await published()).toContain(`npx flywheel approve ${PROJECT}/7 --env local`);
+  });
+});
+
+describe('a dead-letter queue', () => {
+  it('receives an event on which its function fails', async () => {
+    await publish('ModelEvaluated', { model: 'no number' });
+    const letter = await received(flywheel.outputs.DeadLetterQueues['judge-candidate'] ?? '');
+    expect(letter.MessageAttributes?.ErrorMessage?.StringValue).toContain('model');
+  });
+
+  it('receives an event for which a rule may not call the function', async () => {
+    const lambda = new LambdaClient({});
+    const FunctionName = flywheel.outputs.Functions['deploy-model'];
+    const { Policy = '' } = await lambda.send(new GetPolicyCommand({ FunctionName }));
+    for (const { Sid } of z.object({ Statement: z.array(z.object({ Sid: z.string() })) }).parse(JSON.parse(Policy))
+      .Statement)
+      await lambda.send(new RemovePermissionCommand({ FunctionName, StatementId: Sid }));
+    await publish('ModelApproved', { model: 7, decidedBy: 'a test', reasons: [] });
+    const letter = await received(flywheel.outputs.DeadLetterQueues['deploy-model'] ?? '');
+    expect(letter.MessageAttributes?.ERROR_CODE?.StringValue).toBe('NO_PERMISSIONS');
+  });
+});
+
+async function publish(DetailType: string, detail: object): Promise<void> {
+  const Detail = JSON.stringify({ project: PROJECT, at: new Date().toISOString(), ...detail });
+  const entry = { EventBusName: flywheel.outputs.EventBus, Source: 'flywheel', DetailType, Detail };
+  await new EventBridgeClient({}).send(new PutEventsCommand({ Entries: [entry] }));
+}
+
+/** URL of a new queue that the topic delivers to. */
+async function subscribe(topic: string): Promise<string> {
+  const queue = { 'Fn::GetAtt': ['Queue', 'Arn'] };
+  const statement = {
+    Effect: 'Allow',
+    Principal: { Service: 'sns.amazonaws.com' },
+    Action: 'sqs:SendMessage',
+    Resource: queue,
+    Condition: { ArnEquals: { 'aws:SourceArn': topic } },
+  };
+  const template = {
+    Resources: {
+      Queue: { Type: 'AWS::SQS::Queue' },
+      Policy: {
+        Type: 'AWS::SQS::QueuePolicy',
+        Properties: {
+          Queues: [{ Ref: 'Queue' }],
+          PolicyDocument: { Version: '2012-10-17', Statement: [statement] },
+        },
+      },
+      Subscription: {
+        Type: 'AWS::SNS::Subscription',
+        Properties: { TopicArn: topic, Protocol: 'sqs', Endpoint: queue },
+      },
+    },
+    Outputs: { Url: { Value: { Ref: 'Queue' } } },
+  };
+  const cloudformation = new CloudFormationClient({});
+  await cloudformation.send(new CreateStackCommand({ StackName: 'Inbox', TemplateBody: JSON.stringify(template) }));
+  for (;;) {
+    const [stack] = (await cloudformation.send(new DescribeStacksCommand({ StackName: 'Inbox' }))).Stacks ?? [];
+    const url = stack?.Outputs?.[0]?.OutputValue;
+    if (stack?.StackStatus === 'CREATE_COMPLETE' && url) return url;
+    if (!stack?.StackStatus?.endsWith('IN_PROGRESS')) throw new Error(`the inbox: ${stack?.StackStatusReason}`);
+    await wait(50);
+  }
+}
+
+/** The text of the next message that the topic delivers. */
+async function published(): Promise<string> {
+  const { Body = '{}' } = await received(inbox);
+  return z.object({ Message: z.string() }).parse(JSON.parse(Body)).Message;
+}
+
+async function received(QueueUrl: string): Promise<Message> {
+  const sqs = new SQSClient({});
+  const request = { QueueUrl, MessageAttributeNames: ['All'], WaitTimeSeconds: 10 };
+  const [message] = (await sqs.send(new ReceiveMessageCommand(request))).Messages ?? [];
+  if (!message) throw new Error(`no message arrived in ${QueueUrl}`);
+  await sqs.send(new DeleteMessageCommand({ QueueUrl, ReceiptHandle: message.ReceiptHandle }));
+  return message;
+}
