@@ -63,6 +63,11 @@ describe('functions', () => {
     expect(distinct(all.map((each) => each.LoggingConfig))).toBe(all.length);
   });
 
+  it('have their variables encrypted with the key of the environment', () => {
+    for (const [, { Properties }] of ofType(stacks, 'AWS::Lambda::Function'))
+      expect(JSON.stringify(Properties.KmsKeyArn)).toMatch(/Key\w+Arn/);
+  });
+
   it('keep what they gave up on, unless a client waits for the answer', () => {
     const without = [...functions()].filter(([, each]) => each.Properties.DeadLetterConfig === undefined);
     expect(without.map(([name]) => name).sort()).toEqual(behindApi.toSorted());

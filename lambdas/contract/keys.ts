@@ -187,7 +187,11 @@ export const relations = [
 ] as const;
 export type Relation = (typeof relations)[number];
 
+const partitions = { journal: 'journal/', counts: 'counts/' } as const;
+
 export const itemKey = {
+  /** With which partition keys begin: a permission to write can be narrowed to them. */
+  partitions,
   node: (id: string) => ({ pk: id, sk: 'node' }),
   edge: (from: string, relation: Relation, to: string) => ({ pk: from, sk: `edge#${relation}#${to}` }),
   /** What is true now of a project: newest dataset version, model in service, deployment wanted, last training. */
@@ -196,9 +200,12 @@ export const itemKey = {
   suppression: (project: string, cause: string) => ({ pk: `project/${project}`, sk: `suppression#${cause}` }),
   drift: (project: string, model: number) => ({ pk: `project/${project}`, sk: `drift#${model}` }),
   /** Captured counts of one model and one hour (UTC, `2013-07-01T09`). */
-  counts: (project: string, model: number, hour: string) => ({ pk: `counts/${project}/${model}`, sk: hour }),
+  counts: (project: string, model: number, hour: string) => ({
+    pk: `${partitions.counts}${project}/${model}`,
+    sk: hour,
+  }),
   journal: (project: string, at: string, detailType: string, hash: string) => ({
-    pk: `journal/${project}`,
+    pk: `${partitions.journal}${project}`,
     sk: `${at}#${detailType}#${hash}`,
   }),
 };

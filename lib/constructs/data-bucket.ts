@@ -65,12 +65,17 @@ export class DataBucket extends Construct {
     return new Access(entry(variable, this.bucket.bucketName), []);
   }
 
-  /** To read objects under these prefixes, each version of them. */
+  /** To read the newest version of objects under these prefixes. */
   read(...prefixes: readonly string[]): Access {
     // Without ListBucket S3 answers 403, not 404, for an object that is not there.
-    return this.#objects(['s3:GetObject', 's3:GetObjectVersion'], prefixes).and(
+    return this.#objects(['s3:GetObject'], prefixes).and(
       allow({ actions: ['s3:ListBucket'], resources: [this.bucket.bucketArn] }),
     );
+  }
+
+  /** To read objects under these prefixes, each version of them. */
+  readVersions(...prefixes: readonly string[]): Access {
+    return this.read(...prefixes).and(this.#objects(['s3:GetObjectVersion'], prefixes));
   }
 
   write(...prefixes: readonly string[]): Access {

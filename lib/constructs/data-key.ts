@@ -62,6 +62,16 @@ export class DataKey extends Construct {
     return allow({ actions: USE, resources: [this.key.keyArn] });
   }
 
+  /** To read what was encrypted by others: the variables of a function. */
+  decrypt(): Access {
+    return allow({ actions: ['kms:Decrypt'], resources: [this.key.keyArn] });
+  }
+
+  /** To name the key in requests whose data S3 encrypts. */
+  reference(): Access<{ DATA_KEY_ARN: string }> {
+    return new Access({ DATA_KEY_ARN: this.key.keyArn }, []).and(this.use());
+  }
+
   /** To name the key in requests whose data another service encrypts: SageMaker makes a grant for its volumes. */
   name(): Access<{ DATA_KEY_ARN: string }> {
     return new Access({ DATA_KEY_ARN: this.key.keyArn }, [

@@ -21,11 +21,11 @@ export class DatasetVersioning extends Construct {
       access: table
         .readWrite()
         .and(bus.publish())
-        .and(key.name())
+        .and(key.reference())
         .and(raw.named('RAW_BUCKET'))
-        .and(raw.read(''))
+        .and(raw.readVersions(''))
         .and(datasets.named('DATASET_BUCKET'))
-        .and(datasets.read('datasets/', 'quarantine/'))
+        .and(datasets.read('datasets/*/manifests/'))
         .and(datasets.write('datasets/', 'quarantine/')),
       memory: 2048,
       timeout: Duration.minutes(15),

@@ -25,7 +25,7 @@ export class Deployment extends Construct {
   constructor(scope: Construct, id: string, { platform, roles }: DeploymentProps) {
     super(scope, id);
     const { environment, table, bus, key, captures, alarms } = platform;
-    const record = table.readWrite().and(bus.publish());
+    const record = table.readWrite().and(table.query()).and(bus.publish());
     for (const { name } of environment.projects) this.#watchEndpoint(platform, roles, name);
 
     const deploy = new EventFunction(this, 'Deploy', {
@@ -50,8 +50,6 @@ export class Deployment extends Construct {
               'CreateEndpoint',
               'UpdateEndpoint',
               'DeleteEndpoint',
-              'DescribeModel',
-              'DescribeEndpointConfig',
               'DescribeEndpoint',
               'AddTags',
             ],

@@ -3,6 +3,7 @@ import { Duration } from 'aws-cdk-lib';
 import { Construct } from 'constructs';
 import { driftMeasurementDue, s3ObjectCreated } from '../../lambdas/contract/aws-events.ts';
 import { DriftMeasurementDemanded } from '../../lambdas/contract/events.ts';
+import { itemKey } from '../../lambdas/contract/keys.ts';
 import { metrics } from '../../lambdas/contract/metrics.ts';
 import { EventFunction } from './event-function.ts';
 import { EventRoute } from './event-route.ts';
@@ -22,7 +23,7 @@ export class DriftMonitor extends Construct {
       platform,
       memory: 1024,
       access: table
-        .readWrite()
+        .readAndPut(itemKey.partitions.counts)
         .and(captures.named('CAPTURE_BUCKET'))
         .and(captures.read('capture/'))
         .and(models.named('MODEL_BUCKET'))
@@ -41,6 +42,7 @@ export class DriftMonitor extends Construct {
       timeout: Duration.minutes(5),
       access: table
         .readWrite()
+        .and(table.query())
         .and(bus.publish())
         .and(captures.named('CAPTURE_BUCKET'))
         .and(captures.write('drift/'))

@@ -44,9 +44,7 @@ export class Evaluation extends Construct {
         .and(key.name())
         .and(datasets.named('DATASET_BUCKET'))
         .and(models.named('MODEL_BUCKET'))
-        .and(
-          sageMaker(this, platform, ['processing-job'], ['CreateProcessingJob', 'DescribeProcessingJob', 'AddTags']),
-        ),
+        .and(sageMaker(this, platform, ['processing-job'], ['CreateProcessingJob', 'AddTags'])),
     });
     new EventRoute(this, 'Candidates', { bus: bus.bus, events: [ModelTrained], to: start });
 

@@ -64,7 +64,7 @@ export class EventFunction<Name extends FunctionName = FunctionName> extends Con
     logGroup.grantWrite(role);
     this.logGroup = logGroup;
     this.deadLetters = props.synchronous ? undefined : this.#deadLetterQueue(platform, role);
-    grant(role, access.permissions);
+    grant(role, [...access.permissions, ...platform.key.decrypt().permissions]);
     this.function = new LambdaFunction(this, 'Function', {
       description: `Flywheel ${platform.environment.name}: ${description}`,
       runtime: Runtime.NODEJS_24_X,
@@ -74,6 +74,8 @@ export class EventFunction<Name extends FunctionName = FunctionName> extends Con
       role,
       logGroup,
       environment: { ...access.variables, NODE_OPTIONS: '--enable-source-maps' },
+      // Lambda decrypts them in the name of the role, by a grant that it makes or by the permission above.
+      environmentEncryption: platform.key.key,
       memorySize: props.memory ?? 512,
       timeout: props.timeout ?? Duration.minutes(1),
       ...(this.deadLetters && { deadLetterQueue: this.deadLetters, retryAttempts: RETRIES }),

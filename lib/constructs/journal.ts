@@ -1,6 +1,7 @@
 /** Every domain event, written down in the order it came: what `flywheel status` and the console show. */
 import { Construct } from 'constructs';
 import { domainEvents } from '../../lambdas/contract/events.ts';
+import { itemKey } from '../../lambdas/contract/keys.ts';
 import { EventFunction } from './event-function.ts';
 import { EventRoute } from './event-route.ts';
 import type { Platform } from './platform.ts';
@@ -14,7 +15,7 @@ export class Journal extends Construct {
       name: 'record-event',
       description: 'writes the journal of domain events',
       platform,
-      access: platform.table.readWrite(),
+      access: platform.table.readAndPut(itemKey.partitions.journal),
     });
     new EventRoute(this, 'Everything', { bus: platform.bus.bus, events: Object.values(domainEvents), to: record });
     this.functions = [record];

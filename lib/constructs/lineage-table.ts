@@ -10,7 +10,7 @@ import {
 } from 'aws-cdk-lib/aws-dynamodb';
 import { Construct } from 'constructs';
 import { table as names } from '../../lambdas/contract/keys.ts';
-import { Access } from './access.ts';
+import { Access, allow, type Permission } from './access.ts';
 import type { DataKey } from './data-key.ts';
 
 export interface LineageTableProps {
@@ -18,10 +18,6 @@ export interface LineageTableProps {
   readonly removalPolicy: RemovalPolicy;
   readonly deletionProtection: boolean;
 }
-
-const READ = ['dynamodb:GetItem', 'dynamodb:BatchGetItem', 'dynamodb:Query'];
-/** A transaction is authorized as the writes that it holds; ConditionCheckItem is the one kind that has no call of its own. */
-const WRITE = ['dynamodb:PutItem', 'dynamodb:UpdateItem', 'dynamodb:DeleteItem', 'dynamodb:ConditionCheckItem'];
 
 const INDEXES = [names.incoming, names.byType];
 const text = (name: string) => ({ name, type: AttributeType.STRING });
@@ -55,17 +51,41 @@ export class LineageTable extends Construct {
     this.#key = props.key;
   }
 
+  /** To get single items. */
   read(): Access<{ TABLE_NAME: string }> {
-    return this.#access(READ);
+    return this.#access({ actions: ['dynamodb:GetItem'], resources: [this.table.tableArn] });
   }
 
-  readWrite(): Access<{ TABLE_NAME: string }> {
-    return this.#access([...READ, ...WRITE]);
-  }
-
-  #access(actions: readonly string[]): Access<{ TABLE_NAME: string }> {
-    const { tableArn, tableName } = this.table;
+  /** To list items: of a partition, or by an index. */
+  query(): Access {
+    const { tableArn } = this.table;
     const indexes = INDEXES.map(({ index }) => `${tableArn}/index/${index}`);
-    return new Access({ TABLE_NAME: tableName }, [{ actions, resources: [tableArn, ...indexes] }]).and(this.#key.use());
+    return allow({ actions: ['dynamodb:Query'], resources: [tableArn, ...indexes] });
+  }
+
+  /** To get items, and to write in transactions, which are authorized as the writes that they hold. */
+  readWrite(): Access<{ TABLE_NAME: string }> {
+    return this.#access({
+      actions: ['dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:UpdateItem'],
+      resources: [this.table.tableArn],
+    });
+  }
+
+  /**
+   * To get items, and to put those of partitions that begin so: not a node of the lineage, nor the state of a project.
+   * DynamoDB developer guide, "IAM policy conditions for fine-grained access control".
+   */
+  readAndPut(partitions: string): Access<{ TABLE_NAME: string }> {
+    return this.read().and(
+      allow({
+        actions: ['dynamodb:PutItem'],
+        resources: [this.table.tableArn],
+        conditions: { 'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': [`${partitions}*`] } },
+      }),
+    );
+  }
+
+  #access(permission: Permission): Access<{ TABLE_NAME: string }> {
+    return new Access({ TABLE_NAME: this.table.tableName }, [permission]).and(this.#key.use());
   }
 }

@@ -25,7 +25,8 @@ export class Reconciliation extends Construct {
       platform,
       timeout: Duration.minutes(5),
       access: table
-        .readWrite()
+        .read()
+        .and(table.query())
         .and(bus.publish())
         .and(
           sageMaker(

@@ -56,7 +56,7 @@ export class Training extends Construct {
         .and(models.read('models/*/code/'))
         .and(models.write('models/*/code/'))
         .and(roles.registries.named())
-        .and(sageMaker(this, platform, ['training-job'], ['CreateTrainingJob', 'DescribeTrainingJob', 'AddTags'])),
+        .and(sageMaker(this, platform, ['training-job'], ['CreateTrainingJob', 'AddTags'])),
     });
     new EventRoute(this, 'Requests', { bus: bus.bus, events: [TrainingRequested], to: start });
 

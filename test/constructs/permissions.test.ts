@@ -1,0 +1,71 @@
+/** A function's role may do what its code does, no less and no more. */
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { FunctionName } from '../../lambdas/contract/env.ts';
+import { functionNames } from '../../lib/bundle.ts';
+import { calledActions } from '../support/called-actions.ts';
+import { type Statement, statementsByRole } from '../support/role-statements.ts';
+import { installation, synthesize } from '../synthesis.ts';
+
+let statements: ReadonlyMap<string, readonly Statement[]>;
+beforeAll(async () => {
+  const { stacks } = await synthesize(installation('flights', 'loans'));
+  statements = statementsByRole(stacks);
+});
+
+/** What Lambda, SQS and the encryption of S3, DynamoDB and variables ask of the role, and no line of code calls. */
+const OF_THE_MACHINERY = [
+  'logs:CreateLogStream',
+  'logs:PutLogEvents',
+  'sqs:SendMessage',
+  'kms:Decrypt',
+  'kms:DescribeKey',
+  'kms:GenerateDataKey',
+];
+
+/** Granted without a call, with the reason. */
+const alsoGranted: Partial<Record<FunctionName, Readonly<Record<string, string>>>> = {
+  'deploy-model': { 'cloudwatch:DescribeAlarms': 'AWS says no more than that "the execution role" needs it' },
+};
+/** S3 answers 404 for an object that is not there only to those who may list: whoever may get may list. */
+const withListing = (actions: readonly string[]) =>
+  actions.includes('s3:GetObject') ? [...actions, 's3:ListBucket'] : actions;
+
+const grantedTo = (name: string) =>
+  (statements.get(name) ?? []).flatMap(({ Action }) => Action).filter((action) => !OF_THE_MACHINERY.includes(action));
+const sorted = (actions: readonly string[]) => [...new Set(actions)].sort();
+
+describe('the role of', () => {
+  it.each(functionNames())('%s may do what its code calls, and nothing else', (name) => {
+    const called = calledActions(name);
+    expect(called).not.toEqual([]);
+    const expected = [...withListing(called), ...Object.keys(alsoGranted[name] ?? {})];
+    expect(sorted(grantedTo(name)), 'see lib/constructs, where the function is made: access').toEqual(sorted(expected));
+  });
+
+  it.each([
+    ['record-event', 'journal/*'],
+    ['profile-capture', 'counts/*'],
+  ])('%s puts items of %s only', (name, partitions) => {
+    const puts = (statements.get(name) ?? []).filter(({ Action }) => Action.includes('dynamodb:PutItem'));
+    expect(puts.map(({ Action, Condition }) => ({ Action, Condition }))).toEqual([
+      {
+        Action: ['dynamodb:PutItem'],
+        Condition: { 'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': [partitions] } },
+      },
+    ]);
+  });
+});
+
+describe('what a function calls', () => {
+  it('is read from the stores: aliases, helpers, and what a command needs beside its own action', () => {
+    expect(calledActions('describe-project')).toEqual(['dynamodb:GetItem']);
+    expect(calledActions('record-ground-truth')).toEqual(['s3:PutObject']);
+    expect(calledActions('reconcile')).toEqual(
+      expect.arrayContaining(['dynamodb:Query', 'sagemaker:DescribeEndpoint']),
+    );
+    expect(calledActions('start-evaluation')).toEqual(
+      expect.arrayContaining(['iam:PassRole', 'kms:CreateGrant', 'sagemaker:AddTags']),
+    );
+    expect(calledActions('register-dataset-version')).toContain('s3:GetObjectVersion');
+  });
+});
