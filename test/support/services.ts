@@ -14,6 +14,7 @@ import {
   DeleteMessageCommand,
   GetQueueAttributesCommand,
   ReceiveMessageCommand,
+  SetQueueAttributesCommand,
   SQSClient,
 } from '@aws-sdk/client-sqs';
 import * as z from 'zod';
@@ -63,8 +64,22 @@ export async function createVersionedBucket(prefix: string): Promise<string> {
   return Bucket;
 }
 
+/** A key that CloudWatch Logs may use, as that of the stacks. */
 export async function createKey(): Promise<string> {
-  const { KeyMetadata } = await new KMSClient({}).send(new CreateKeyCommand({}));
+  const root = {
+    Effect: 'Allow',
+    Principal: { AWS: 'arn:aws:iam::000000000000:root' },
+    Action: 'kms:*',
+    Resource: '*',
+  };
+  const logs = {
+    Effect: 'Allow',
+    Principal: { Service: 'logs.us-east-1.amazonaws.com' },
+    Action: ['kms:Encrypt', 'kms:Decrypt', 'kms:GenerateDataKey'],
+    Resource: '*',
+  };
+  const Policy = JSON.stringify({ Version: '2012-10-17', Statement: [root, logs] });
+  const { KeyMetadata } = await new KMSClient({}).send(new CreateKeyCommand({ Policy }));
   if (!KeyMetadata?.Arn) throw new Error('KMS made a key without an ARN');
   return KeyMetadata.Arn;
 }
@@ -79,6 +94,19 @@ export interface TestBus {
   drain(): Promise<ReceivedEvent[]>;
 }
 
+const letsRulesSend = (queueArn: string): string =>
+  JSON.stringify({
+    Version: '2012-10-17',
+    Statement: [
+      {
+        Effect: 'Allow',
+        Principal: { Service: 'events.amazonaws.com' },
+        Action: 'sqs:SendMessage',
+        Resource: queueArn,
+      },
+    ],
+  });
+
 /** A bus whose every event lands in a queue. */
 export async function createBus(): Promise<TestBus> {
   const events = new EventBridgeClient({});
@@ -87,15 +115,16 @@ export async function createBus(): Promise<TestBus> {
   await events.send(new CreateEventBusCommand({ Name: name }));
   const { QueueUrl } = await queues.send(new CreateQueueCommand({ QueueName: name }));
   const { Attributes } = await queues.send(new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ['QueueArn'] }));
+  const queueArn = Attributes?.QueueArn;
+  if (!queueArn) throw new Error('SQS made a queue without an ARN');
+  await queues.send(new SetQueueAttributesCommand({ QueueUrl, Attributes: { Policy: letsRulesSend(queueArn) } }));
   const rule = { Name: name, EventBusName: name };
   await events.send(
     new PutRuleCommand({ ...rule, EventPattern: JSON.stringify({ source: [{ prefix: 'flywheel' }] }) }),
   );
   await events.send(
-    new PutTargetsCommand({ Rule: name, EventBusName: name, Targets: [{ Id: 'queue', Arn: Attributes?.QueueArn }] }),
+    new PutTargetsCommand({ Rule: name, EventBusName: name, Targets: [{ Id: 'queue', Arn: queueArn }] }),
   );
-  const queueArn = Attributes?.QueueArn;
-  if (!queueArn) throw new Error('SQS made a queue without an ARN');
   return {
     name,
     queueArn,

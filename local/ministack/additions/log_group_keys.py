@@ -2,6 +2,8 @@
 
 import json
 
+from additions.encryption_settings import log_group_refusal
+
 
 def install(_sagemaker_url: str) -> None:
     from ministack.services import cloudwatch_logs
@@ -24,5 +26,8 @@ def set_key(request: dict) -> tuple:
     group = cloudwatch_logs._log_groups.get(request.get("logGroupName"))
     if group is None:
         return error_response_json("ResourceNotFoundException", "The specified log group does not exist.", 400)
+    reason = log_group_refusal(request["logGroupName"], request.get("kmsKeyId"))
+    if reason:
+        return error_response_json("InvalidParameterException", reason, 400)
     group["kmsKeyId"] = request.get("kmsKeyId")
     return json_response({})

@@ -130,13 +130,18 @@ export class TestCloud {
     await this.iam.send(new CreateRoleCommand({ RoleName: 'serving', AssumeRolePolicyDocument: policy([trust]) }));
     await this.allow(['models/*', 'captured/*']);
     for (const Bucket of ['models', 'captured']) await this.s3.send(new CreateBucketCommand({ Bucket }));
-    const { QueueUrl = '' } = await this.sqs.send(new CreateQueueCommand({ QueueName: 'events' }));
+    const Arn = `arn:aws:sqs:${region}:${account}:events`;
+    const Policy = policy([
+      { Effect: 'Allow', Principal: { Service: 'events.amazonaws.com' }, Action: 'sqs:SendMessage', Resource: Arn },
+    ]);
+    const { QueueUrl = '' } = await this.sqs.send(
+      new CreateQueueCommand({ QueueName: 'events', Attributes: { Policy } }),
+    );
     this.queueUrl = QueueUrl;
     const bus = new EventBridgeClient({ endpoint: this.url, region, credentials });
     await bus.send(
       new PutRuleCommand({ Name: 'sagemaker', EventPattern: JSON.stringify({ source: ['aws.sagemaker'] }) }),
     );
-    const Arn = `arn:aws:sqs:${region}:${account}:events`;
     await bus.send(new PutTargetsCommand({ Rule: 'sagemaker', Targets: [{ Id: 'queue', Arn }] }));
   }
 
