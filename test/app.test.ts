@@ -20,6 +20,8 @@ const behindApi = [
   'decide-model',
 ];
 
+const oneOrMore = z.union([z.array(z.string()), z.string().transform((each) => [each])]);
+
 let stacks: readonly SynthesizedStack[];
 beforeAll(async () => {
   ({ stacks } = await synthesize(installation('flights', 'loans')));
@@ -133,6 +135,65 @@ describe('events', () => {
     const handlers = [...functionNames(), 'settle-deployment'].map(source).join('\n');
     const published = Object.keys(domainEvents).filter((name) => new RegExp(`publish\\(\\s*${name}\\b`).test(handlers));
     expect(published.sort()).toEqual(Object.keys(domainEvents).sort());
+  });
+
+  /** What a handler publishes, by its words and those of the steps that it shares with another. */
+  function publishedBy(name: string): Set<string> {
+    const text = source(name);
+    const own = [...text.matchAll(/publish(?:All)?\(\s*(\w+)/g)].map(([, event = '']) => event);
+    const steps = [...text.matchAll(/from '\.\/(settle-deployment)\.ts'/g)].map(([, step = '']) => step);
+    return new Set([...own, ...steps.flatMap((step) => [...publishedBy(step)])]);
+  }
+
+  it('may be published by the functions whose handlers do, each by its own', () => {
+    const conditioned = z.object({
+      StringEquals: z.object({ 'events:source': z.string(), 'events:detail-type': oneOrMore }),
+    });
+    const statement = z.object({ Action: oneOrMore, Condition: z.unknown().optional() });
+    const policy = z.object({
+      PolicyDocument: z.object({ Statement: z.array(statement) }),
+      Roles: z.tuple([z.object({ Ref: z.string() })]),
+    });
+    const nameOfRole = new Map(
+      ofType(stacks, 'AWS::IAM::Role').map(([id, role]) => [id, description(role).replace('Flywheel dev: ', '')]),
+    );
+    const allowed = new Map<string, string[]>();
+    for (const [, { Properties }] of ofType(stacks, 'AWS::IAM::Policy')) {
+      if (!JSON.stringify(Properties).includes('events:PutEvents')) continue;
+      const { PolicyDocument, Roles } = policy.parse(Properties);
+      const types = PolicyDocument.Statement.filter(({ Action }) => Action.includes('events:PutEvents')).flatMap(
+        ({ Condition }) => conditioned.parse(Condition).StringEquals['events:detail-type'],
+      );
+      allowed.set(nameOfRole.get(Roles[0].Ref) ?? '', types);
+    }
+    const due: Record<string, string> = {
+      driftMeasurementDue: 'DriftMeasurementDue',
+      reconciliationDue: 'ReconciliationDue',
+    };
+    for (const name of functionNames()) {
+      const published = [...publishedBy(name)].map((event) => due[event] ?? event);
+      expect((allowed.get(name) ?? []).toSorted(), name).toEqual(published.sort());
+    }
+  });
+
+  it('are refused by the bus from every principal but the functions of this environment', () => {
+    const policies = ofType(stacks, 'AWS::Events::EventBusPolicy').map(([, each]) => each.Properties);
+    const functionRoles = expect.arrayContaining([':role/flywheel/dev/functions/*']);
+    expect(policies.map((each) => each.Statement)).toMatchObject([
+      {
+        Effect: 'Deny',
+        Principal: { AWS: '*' },
+        Action: 'events:PutEvents',
+        Condition: {
+          ArnNotLike: { 'aws:PrincipalArn': { 'Fn::Join': ['', functionRoles] } },
+          BoolIfExists: { 'aws:PrincipalIsAWSService': 'false' },
+        },
+      },
+    ]);
+    const underPath = ofType(stacks, 'AWS::IAM::Role').filter(([, role]) => role.Properties.Path !== undefined);
+    for (const [id, role] of underPath) expect(role.Properties.Path, id).toBe('/flywheel/dev/functions/');
+    const named = underPath.map(([, role]) => description(role).replace('Flywheel dev: ', ''));
+    expect(named.sort()).toEqual(functionNames().sort());
   });
 
   it('of AWS are narrowed to this environment, and ours come over its bus', () => {

@@ -2,6 +2,7 @@
 import { Duration } from 'aws-cdk-lib';
 import { Construct } from 'constructs';
 import { s3ObjectCreated } from '../../lambdas/contract/aws-events.ts';
+import { DatasetRejected, DatasetVersionRegistered } from '../../lambdas/contract/events.ts';
 import { metrics } from '../../lambdas/contract/metrics.ts';
 import { EventFunction } from './event-function.ts';
 import { EventRoute } from './event-route.ts';
@@ -20,7 +21,7 @@ export class DatasetVersioning extends Construct {
       platform,
       access: table
         .readWrite()
-        .and(bus.publish())
+        .and(bus.publish(DatasetVersionRegistered, DatasetRejected))
         .and(key.reference())
         .and(raw.named('RAW_BUCKET'))
         .and(raw.readVersions(''))

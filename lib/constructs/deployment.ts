@@ -3,7 +3,13 @@ import { Duration, Stack } from 'aws-cdk-lib';
 import { Metric } from 'aws-cdk-lib/aws-cloudwatch';
 import { Construct } from 'constructs';
 import { endpointDeploymentStateChange, endpointStateChange } from '../../lambdas/contract/aws-events.ts';
-import { ModelApproved, StepOverdue } from '../../lambdas/contract/events.ts';
+import {
+  DeploymentRolledBack,
+  DeploymentStarted,
+  ModelApproved,
+  ModelDeployed,
+  StepOverdue,
+} from '../../lambdas/contract/events.ts';
 import { endpointLogGroup, endpointName, PRODUCTION_VARIANT, sageMakerPrefix } from '../../lambdas/contract/keys.ts';
 import { metrics, SLOWEST_ANSWER_SECONDS } from '../../lambdas/contract/metrics.ts';
 import { Access, allow, grant } from './access.ts';
@@ -25,7 +31,9 @@ export class Deployment extends Construct {
   constructor(scope: Construct, id: string, { platform, roles }: DeploymentProps) {
     super(scope, id);
     const { environment, table, bus, key, captures, alarms } = platform;
-    const record = table.readWrite().and(table.query()).and(bus.publish());
+    const record = table.readWrite().and(table.query());
+    // Both take a deployment as far as the endpoint has come, and start the next.
+    const settled = [ModelDeployed, DeploymentRolledBack, ModelApproved] as const;
     for (const { name } of environment.projects) this.#watchEndpoint(platform, roles, name);
 
     const deploy = new EventFunction(this, 'Deploy', {
@@ -33,6 +41,7 @@ export class Deployment extends Construct {
       description: 'creates or updates the endpoint of a project for an approved model',
       platform,
       access: record
+        .and(bus.publish(DeploymentStarted, ...settled))
         .and(roles.pass())
         .and(key.name())
         .and(captures.named('CAPTURE_BUCKET'))
@@ -63,6 +72,7 @@ export class Deployment extends Construct {
       description: 'records a deployment when its endpoint is in service with the wanted config, or was rolled back',
       platform,
       access: record
+        .and(bus.publish(...settled))
         .and(sageMaker(this, platform, ['endpoint'], ['DescribeEndpoint']))
         .and(this.#rollbackAlarms(platform, ['DeleteAlarms'])),
     });

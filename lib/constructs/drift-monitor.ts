@@ -2,7 +2,7 @@
 import { Duration } from 'aws-cdk-lib';
 import { Construct } from 'constructs';
 import { driftMeasurementDue, s3ObjectCreated } from '../../lambdas/contract/aws-events.ts';
-import { DriftMeasurementDemanded } from '../../lambdas/contract/events.ts';
+import { DriftDetected, DriftMeasured, DriftMeasurementDemanded } from '../../lambdas/contract/events.ts';
 import { itemKey } from '../../lambdas/contract/keys.ts';
 import { metrics } from '../../lambdas/contract/metrics.ts';
 import { EventFunction } from './event-function.ts';
@@ -43,7 +43,7 @@ export class DriftMonitor extends Construct {
       access: table
         .readWrite()
         .and(table.query())
-        .and(bus.publish())
+        .and(bus.publish(DriftMeasured, DriftDetected, driftMeasurementDue))
         .and(captures.named('CAPTURE_BUCKET'))
         .and(captures.write('drift/'))
         .and(models.named('MODEL_BUCKET'))

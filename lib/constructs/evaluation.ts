@@ -8,7 +8,11 @@ import {
   ApprovalGiven,
   ApprovalRequested,
   EVENT_SOURCE,
+  EvaluationFailed,
+  EvaluationStarted,
+  ModelApproved,
   ModelEvaluated,
+  ModelRejected,
   ModelTrained,
   StepOverdue,
 } from '../../lambdas/contract/events.ts';
@@ -33,13 +37,14 @@ export class Evaluation extends Construct {
   constructor(scope: Construct, id: string, { platform, roles }: EvaluationProps) {
     super(scope, id);
     const { environment, table, bus, key, datasets, models, alarms } = platform;
-    const record = table.readWrite().and(bus.publish());
 
     const start = new EventFunction(this, 'Start', {
       name: 'start-evaluation',
       description: 'creates the processing job that scores a candidate beside the champion',
       platform,
-      access: record
+      access: table
+        .readWrite()
+        .and(bus.publish(EvaluationStarted))
         .and(roles.pass())
         .and(key.name())
         .and(datasets.named('DATASET_BUCKET'))
@@ -52,7 +57,9 @@ export class Evaluation extends Construct {
       name: 'finish-evaluation',
       description: "records a candidate's metrics, or why there are none",
       platform,
-      access: record
+      access: table
+        .readWrite()
+        .and(bus.publish(ModelEvaluated, EvaluationFailed))
         .and(models.named('MODEL_BUCKET'))
         .and(models.read('models/*/evaluations/'))
         .and(sageMaker(this, platform, ['processing-job'], ['DescribeProcessingJob'])),
@@ -76,7 +83,7 @@ export class Evaluation extends Construct {
       name: 'judge-candidate',
       description: "applies the project's gate to an evaluated candidate, and a person's answer",
       platform,
-      access: record,
+      access: table.readWrite().and(bus.publish(ModelApproved, ModelRejected, ApprovalRequested, ModelTrained)),
     });
     new EventRoute(this, 'Judgements', { bus: bus.bus, events: [ModelEvaluated, ApprovalGiven], to: judge });
     this.#askForApproval(platform);

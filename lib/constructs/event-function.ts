@@ -11,6 +11,7 @@ import { Construct } from 'constructs';
 import { environments, type FunctionName, type VariablesOf } from '../../lambdas/contract/env.ts';
 import { type Access, grant } from './access.ts';
 import { deadLetterQueue } from './dead-letter-queue.ts';
+import { functionPath } from './function-path.ts';
 import type { Platform } from './platform.ts';
 
 export interface EventFunctionProps<Name extends FunctionName> {
@@ -55,6 +56,7 @@ export class EventFunction<Name extends FunctionName = FunctionName> extends Con
     const role = new Role(this, 'Role', {
       assumedBy: new ServicePrincipal('lambda.amazonaws.com'),
       description: `Flywheel ${platform.environment.name}: ${name}`,
+      path: functionPath(platform.environment.name),
     });
     const logGroup = new LogGroup(this, 'Logs', {
       encryptionKey: platform.key.key,

@@ -10,6 +10,7 @@ import { HttpIamAuthorizer } from 'aws-cdk-lib/aws-apigatewayv2-authorizers';
 import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
+import { ApprovalGiven, DriftMeasurementDemanded, TrainingDemanded } from '../../lambdas/contract/events.ts';
 import { routes } from '../../lambdas/contract/http.ts';
 import { EventFunction, retentionOf } from './event-function.ts';
 import type { Platform } from './platform.ts';
@@ -62,19 +63,19 @@ export class PredictionApi extends Construct {
       ...answering,
       name: 'request-manual-training',
       description: "publishes a person's demand for a training run",
-      access: bus.publish(),
+      access: bus.publish(TrainingDemanded),
     });
     const requestDriftCheck = new EventFunction(this, 'DriftCheck', {
       ...answering,
       name: 'request-drift-check',
       description: "publishes a person's demand for a drift measurement",
-      access: table.read().and(bus.publish()),
+      access: table.read().and(bus.publish(DriftMeasurementDemanded)),
     });
     const decide = new EventFunction(this, 'Decision', {
       ...answering,
       name: 'decide-model',
       description: "publishes a person's decision on a model",
-      access: table.read().and(bus.publish()),
+      access: table.read().and(bus.publish(ApprovalGiven)),
     });
 
     this.api = new HttpApi(this, 'Api', {

@@ -4,9 +4,13 @@ import { trainingJobStateChange } from '../../lambdas/contract/aws-events.ts';
 import {
   DatasetVersionRegistered,
   DriftDetected,
+  ModelTrained,
   StepOverdue,
   TrainingDemanded,
+  TrainingFailed,
   TrainingRequested,
+  TrainingStarted,
+  TrainingSuppressed,
 } from '../../lambdas/contract/events.ts';
 import { sageMakerPrefix } from '../../lambdas/contract/keys.ts';
 import { metrics } from '../../lambdas/contract/metrics.ts';
@@ -28,13 +32,12 @@ export class Training extends Construct {
   constructor(scope: Construct, id: string, { platform, roles }: TrainingProps) {
     super(scope, id);
     const { environment, table, bus, key, datasets, models, alarms } = platform;
-    const record = table.readWrite().and(bus.publish());
 
     const request = new EventFunction(this, 'Request', {
       name: 'request-training',
       description: 'decides whether a dataset version, drift or a person starts a training run',
       platform,
-      access: record,
+      access: table.readWrite().and(bus.publish(TrainingRequested, TrainingSuppressed)),
     });
     new EventRoute(this, 'Causes', {
       bus: bus.bus,
@@ -46,7 +49,9 @@ export class Training extends Construct {
       name: 'start-training',
       description: 'creates the training job of a requested run',
       platform,
-      access: record
+      access: table
+        .readWrite()
+        .and(bus.publish(TrainingStarted, TrainingFailed))
         .and(roles.pass())
         .and(key.name())
         .and(datasets.named('DATASET_BUCKET'))
@@ -64,7 +69,9 @@ export class Training extends Construct {
       name: 'finish-training',
       description: 'makes an ended training job a model version, another attempt, or a failure',
       platform,
-      access: record
+      access: table
+        .readWrite()
+        .and(bus.publish(TrainingRequested, ModelTrained, TrainingFailed))
         .and(roles.registries.named())
         .and(sageMaker(this, platform, ['training-job'], ['DescribeTrainingJob'])),
     });

@@ -40,7 +40,7 @@ export class StateStack extends Stack {
     );
     const captures = bucket('Capture', [expiring('captured-traffic', 'capture/', 90)], true);
     const table = new LineageTable(this, 'Lineage', { key, removalPolicy, deletionProtection: !destroys });
-    const bus = new DomainBus(this, 'Domain');
+    const bus = new DomainBus(this, 'Domain', { environment: environment.name });
     const topic = this.#alarmTopic(environment, key);
     this.platform = {
       environment,

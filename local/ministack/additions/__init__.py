@@ -15,6 +15,7 @@ ADDITIONS = (
     "alarm_permissions",
     "service_principals",
     "encryption_settings",
+    "event_buses",
     "bucket_settings",
     "log_group_keys",
     "function_settings",

@@ -169,18 +169,21 @@ export function pause(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 20));
 }
 
-/** ARN of a new role with this policy, for those who may assume it. */
-export async function roleOf(cloud: Clients, principal: object, document: string): Promise<string> {
+/**
+ * ARN of a new role with this policy, for those who may assume it.
+ * @param path of the role in IAM
+ */
+export async function roleOf(cloud: Clients, principal: object, document: string, path = '/'): Promise<string> {
   const role = unique();
   const trust = policy({ Effect: 'Allow', Principal: principal, Action: 'sts:AssumeRole' });
-  await cloud.iam.send(new CreateRoleCommand({ RoleName: role, AssumeRolePolicyDocument: trust }));
+  await cloud.iam.send(new CreateRoleCommand({ RoleName: role, Path: path, AssumeRolePolicyDocument: trust }));
   await cloud.iam.send(new PutRolePolicyCommand({ RoleName: role, PolicyName: 'policy', PolicyDocument: document }));
-  return `arn:aws:iam::${account}:role/${role}`;
+  return `arn:aws:iam::${account}:role${path}${role}`;
 }
 
 /** Client options with the credentials of a new role that has this policy. */
-export async function optionsOfRole(cloud: Clients, document: string) {
-  const arn = await roleOf(cloud, { AWS: `arn:aws:iam::${account}:root` }, document);
+export async function optionsOfRole(cloud: Clients, document: string, path = '/') {
+  const arn = await roleOf(cloud, { AWS: `arn:aws:iam::${account}:root` }, document, path);
   const session = await cloud.sts.send(new AssumeRoleCommand({ RoleArn: arn, RoleSessionName: 'test' }));
   const { AccessKeyId = '', SecretAccessKey = '', SessionToken = '' } = session.Credentials ?? {};
   const credentials = { accessKeyId: AccessKeyId, secretAccessKey: SecretAccessKey, sessionToken: SessionToken };
