@@ -14,6 +14,7 @@ export interface ApiAnswer {
   readonly body: unknown;
 }
 
+type Credentials = ConstructorParameters<typeof SignatureV4>[0]['credentials'];
 type Route = (typeof routes)[keyof typeof routes];
 /** Of a route's path: the project alone, or each by its name. */
 type Parameters = string | Readonly<Record<string, string>>;
@@ -27,13 +28,16 @@ export interface Body {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** @param apiUrl without a slash at its end; a path in it belongs to every request */
-export function connectApi(apiUrl: string, region = process.env.AWS_REGION ?? 'us-east-1'): Api {
+/**
+ * @param apiUrl without a slash at its end; a path in it belongs to every request
+ * @param credentials of whom the API is to know as the caller
+ */
+export function connectApi(apiUrl: string, credentials: Credentials = fromNodeProviderChain()): Api {
   const base = new URL(apiUrl);
   const signer = new SignatureV4({
     service: 'execute-api',
-    region,
-    credentials: fromNodeProviderChain(),
+    region: process.env.AWS_REGION ?? 'us-east-1',
+    credentials,
     sha256: Sha256,
   });
   return {

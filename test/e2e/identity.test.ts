@@ -1,0 +1,147 @@
+/** Who asked and who approved is what AWS says, and an event that nobody of ours may send does not reach the bus. */
+import { EventBridgeClient, PutEventsCommand } from '@aws-sdk/client-eventbridge';
+import { CreateRoleCommand, IAMClient, PutRolePolicyCommand } from '@aws-sdk/client-iam';
+import { GetFunctionConfigurationCommand, LambdaClient } from '@aws-sdk/client-lambda';
+import { AssumeRoleCommand, STSClient } from '@aws-sdk/client-sts';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Api, connectApi, demand } from '../../cli/api.ts';
+import { routes } from '../../lambdas/contract/http.ts';
+import { type Deployed, type DeployedProject, deployed } from './deployed.ts';
+import { LOOP_MS } from './observed.ts';
+import { trialCsv } from './trial.ts';
+
+const ACCOUNT = '000000000000';
+const PROJECT = 'reviewed';
+
+let flywheel: Deployed;
+let project: DeployedProject;
+beforeAll(async () => {
+  flywheel = await deployed('identity', 'faults.config.ts');
+  project = flywheel.project(PROJECT);
+  await project.upload('first.csv.gz', trialCsv({ from: 0, rows: 2000 }));
+  await project.event('ApprovalRequested', { model: 1 }, LOOP_MS);
+});
+afterAll(async () => {
+  await flywheel.stop();
+});
+
+interface Credentials {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken: string;
+}
+
+async function sessionOf(RoleArn: string, RoleSessionName: string): Promise<Credentials> {
+  const { Credentials: given } = await new STSClient({}).send(new AssumeRoleCommand({ RoleArn, RoleSessionName }));
+  const { AccessKeyId = '', SecretAccessKey = '', SessionToken = '' } = given ?? {};
+  return { accessKeyId: AccessKeyId, secretAccessKey: SecretAccessKey, sessionToken: SessionToken };
+}
+
+/** A person's session in a role that may do one thing. */
+async function person(role: string, session: string, Action: string, Resource: string | readonly string[]) {
+  const iam = new IAMClient({});
+  const document = (statement: object) => JSON.stringify({ Version: '2012-10-17', Statement: [statement] });
+  const trust = { Effect: 'Allow', Principal: { AWS: `arn:aws:iam::${ACCOUNT}:root` }, Action: 'sts:AssumeRole' };
+  await iam.send(new CreateRoleCommand({ RoleName: role, AssumeRolePolicyDocument: document(trust) }));
+  const PolicyDocument = document({ Effect: 'Allow', Action, Resource });
+  await iam.send(new PutRolePolicyCommand({ RoleName: role, PolicyName: 'may', PolicyDocument }));
+  return sessionOf(`arn:aws:iam::${ACCOUNT}:role/${role}`, session);
+}
+
+/** As the person in the middle of a function would have them. */
+async function functionSession(handler: string): Promise<Credentials> {
+  const FunctionName = flywheel.outputs.Functions[handler];
+  const { Role = '' } = await new LambdaClient({}).send(new GetFunctionConfigurationCommand({ FunctionName }));
+  return sessionOf(Role, 'stolen');
+}
+
+/** Puts an event on the bus; fails with AWS's words when the call or the entry is refused. */
+async function publish(DetailType: string, detail: object, credentials?: Credentials): Promise<void> {
+  const client = new EventBridgeClient(credentials ? { credentials } : {});
+  const Detail = JSON.stringify({ project: PROJECT, at: new Date().toISOString(), ...detail });
+  const entry = { EventBusName: flywheel.outputs.EventBus, Source: 'flywheel', DetailType, Detail };
+  const { Entries } = await client.send(new PutEventsCommand({ Entries: [entry] }));
+  if (Entries?.[0]?.ErrorCode) throw new Error(`${Entries[0].ErrorCode} ${Entries[0].ErrorMessage}`);
+}
+const forged = {
+  model: 1,
+  decision: 'approve',
+  decidedBy: 'arn:aws:iam::000000000000:user/chief',
+  reason: 'trust me',
+  demandId: 'forged',
+};
+const denied = /AccessDenied|not authorized/i;
+
+describe('an approval on the bus', () => {
+  it('is refused from an administrator of events and from the root user', async () => {
+    const administrator = await person('events-admin', 'eve', 'events:*', '*');
+    await expect(publish('ApprovalGiven', forged, administrator)).rejects.toThrow(denied);
+    await expect(publish('ApprovalGiven', forged)).rejects.toThrow(denied);
+  });
+
+  it('is refused from a function that publishes, but other events, and from one that publishes none', async () => {
+    const evaluating = await functionSession('start-evaluation');
+    const started = { model: 99, champion: null, jobName: 'probe' };
+    await publish('EvaluationStarted', started, evaluating);
+    await project.event('EvaluationStarted', { model: 99 });
+    await expect(publish('ApprovalGiven', forged, evaluating)).rejects.toThrow(denied);
+    await expect(publish('ModelApproved', { ...forged, reasons: [] }, evaluating)).rejects.toThrow(denied);
+    await expect(publish('ApprovalGiven', forged, await functionSession('predict'))).rejects.toThrow(denied);
+  });
+
+  it('has left no trace: the model waits', async () => {
+    expect(await project.events()).not.toContain('ApprovalGiven');
+    expect((await flywheel.lineage.require('model', PROJECT, 1)).status).toBe('awaiting-approval');
+  });
+});
+
+describe('the API', () => {
+  const decision = { decision: 'approve', reason: 'seen the report' } as const;
+  const version = { project: PROJECT, model: '1' };
+  const resources = (...paths: readonly string[]) =>
+    paths.map((path) => `arn:aws:execute-api:us-east-1:${ACCOUNT}:*/$default/${path}`);
+  const apiOf = (credentials: Credentials): Api => connectApi(flywheel.outputs.ApiUrl, credentials);
+
+  it('lets an application predict, and not decide', async () => {
+    const paths = resources(`POST/projects/${PROJECT}/predictions`, `GET/projects/${PROJECT}`);
+    const application = apiOf(await person('application', 'shop', 'execute-api:Invoke', paths));
+    expect((await application.request(routes.describe, PROJECT)).status).toBe(200);
+    await expect(demand(application, routes.decide, version, decision)).rejects.toThrow('answered 403');
+    await expect(demand(application, routes.requestTraining, PROJECT, { reason: 'x' })).rejects.toThrow('answered 403');
+  });
+
+  it('keeps an approver of another project out', async () => {
+    const paths = resources('POST/projects/steady/models/*/decisions');
+    const other = apiOf(await person('other-approver', 'bob', 'execute-api:Invoke', paths));
+    await expect(demand(other, routes.decide, version, decision)).rejects.toThrow('answered 403');
+  });
+
+  it("records an approver's decision under the ARN of the session", async () => {
+    const paths = resources(`POST/projects/${PROJECT}/models/*/decisions`);
+    const approver = apiOf(await person('approver', 'ada', 'execute-api:Invoke', paths));
+    const ada = `arn:aws:sts::${ACCOUNT}:assumed-role/approver/ada`;
+    const { demandId, requestedBy } = await demand(approver, routes.decide, version, decision);
+    expect(requestedBy).toBe(ada);
+    await project.event('ModelApproved', { model: 1, decidedBy: ada }, LOOP_MS);
+    expect(await flywheel.lineage.require('decision', PROJECT, '1-approval')).toMatchObject({
+      decidedBy: ada,
+      demandId,
+    });
+    await project.event('ModelDeployed', { model: 1 }, LOOP_MS);
+  });
+
+  it('attributes the upload to the account, by the record of S3', async () => {
+    const [version1] = await flywheel.lineage.newest('dataset-version', PROJECT, 1);
+    expect(version1?.uploads).toEqual([`${PROJECT}/first.csv.gz`]);
+    const { agents } = await uploaders();
+    expect(agents).toEqual([`agent/${PROJECT}/${ACCOUNT}`]);
+  });
+});
+
+async function uploaders() {
+  const { lineage } = flywheel;
+  const objects = (await lineage.edgesFrom(`dataset-version/${PROJECT}/1`)).map((edge) => edge.to);
+  const uploads = (await Promise.all(objects.map((id) => lineage.edgesFrom(id)))).flat().map((edge) => edge.to);
+  const edges = (await Promise.all(uploads.map((id) => lineage.edgesFrom(id)))).flat();
+  return { agents: edges.filter((edge) => edge.relation === 'wasAttributedTo').map((edge) => edge.to) };
+}
