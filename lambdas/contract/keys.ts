@@ -49,7 +49,8 @@ export const modelKey = {
 /** Capture bucket. SageMaker adds `<endpoint>/<variant>/yyyy/mm/dd/hh/<file>.jsonl`. */
 export const captureKey = {
   prefix: (project: string): string => `capture/${project}`,
-  groundTruth: (project: string): string => `ground-truth/${project}/`,
+  /** By the hash of the labels: a label is known by its content, whenever and however often it is sent. */
+  groundTruthFile: (project: string, sha256: string): string => `ground-truth/${project}/${sha256}.jsonl`,
   driftReport: (project: string, measurementId: string): string => `drift/${project}/${measurementId}.html`,
   /** The project of a captured file; undefined for any other key. */
   project(key: string): string | undefined {
@@ -124,7 +125,7 @@ export const predictionId = {
   build: (p: { project: string; model: number; minute: string; inferenceId: string; row: number }): string =>
     `${p.project}.${p.model}.${p.minute}.${p.inferenceId}.${p.row}`,
   parse(id: string): { project: string; model: number; minute: string; inferenceId: string; row: number } | undefined {
-    const match = /^([a-z0-9-]+)\.(\d+)\.(\d{8}T\d{4})\.([0-9a-f-]+)\.(\d+)$/.exec(id);
+    const match = /^([a-z0-9-]+)\.(\d{1,9})\.(\d{8}T\d{4})\.([0-9a-f-]{1,64})\.(\d{1,9})$/.exec(id);
     const [, project, model, minute, inferenceId, row] = match ?? [];
     if (!(project && model && minute && inferenceId && row)) return undefined;
     return { project, model: Number(model), minute, inferenceId, row: Number(row) };
@@ -199,10 +200,16 @@ export const itemKey = {
   budget: (project: string, month: string) => ({ pk: `project/${project}`, sk: `budget#${month}` }),
   suppression: (project: string, cause: string) => ({ pk: `project/${project}`, sk: `suppression#${cause}` }),
   drift: (project: string, model: number) => ({ pk: `project/${project}`, sk: `drift#${model}` }),
-  /** Captured counts of one model and one hour (UTC, `2013-07-01T09`). */
-  counts: (project: string, model: number, hour: string) => ({
+  /** Captured counts of one model and one hour (UTC, `2013-07-01T09`), in a few items: by the file that is counted. */
+  counts: (project: string, model: number, hour: string, shard: number) => ({
     pk: `${partitions.counts}${project}/${model}`,
-    sk: hour,
+    sk: `${hour}#${shard}`,
+  }),
+  /** First and last sort key of the counts of these hours. An hour alone is how items of old were named. */
+  countsBetween: (project: string, model: number, first: string, last: string) => ({
+    pk: `${partitions.counts}${project}/${model}`,
+    first,
+    last: `${last}#~`,
   }),
   journal: (project: string, at: string, detailType: string, hash: string) => ({
     pk: `${partitions.journal}${project}`,

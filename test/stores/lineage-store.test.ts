@@ -105,7 +105,7 @@ describe('once', () => {
 
 describe('replace', () => {
   it('refuses a writer that read an older revision', async () => {
-    const key = itemKey.counts(newProject(), 1, '2026-11-24T12');
+    const key = itemKey.counts(newProject(), 1, '2026-11-24T12', 0);
     expect(await store.replace(key, 0, { counts: 'a' })).toBe(true);
     expect(await store.replace(key, 0, { counts: 'b' })).toBe(false);
     expect(await store.replace(key, 1, { counts: 'c' })).toBe(true);
