@@ -16,6 +16,7 @@ import {
 } from '../contract/keys.ts';
 import type { ModelRecord } from '../contract/records.ts';
 import type { ProjectSettings } from '../contract/settings.ts';
+import { WITHOUT_NETWORK } from './jobs.ts';
 import { rollbackAlarmNames } from './serving/rollback-alarms.ts';
 
 export interface DeploymentPlaces {
@@ -62,6 +63,7 @@ export function deploymentRequests(
         Image: model.image,
         ModelDataUrl: model.artifact,
         Environment: {
+          ...WITHOUT_NETWORK,
           SAGEMAKER_PROGRAM: 'inference.py',
           SAGEMAKER_SUBMIT_DIRECTORY: '/opt/ml/model/code',
           FLYWHEEL_MODEL_VERSION: modelVersionName.build(project, model.model),

@@ -3,6 +3,7 @@ import type { CreateProcessingJobCommandInput } from '@aws-sdk/client-sagemaker'
 import { datasetKey, evaluationJobName, modelKey } from '../contract/keys.ts';
 import type { ModelRecord } from '../contract/records.ts';
 import type { ProjectSettings } from '../contract/settings.ts';
+import { scriptEntrypoint } from './jobs.ts';
 
 export interface EvaluationJobPlaces {
   readonly environment: string;
@@ -45,11 +46,7 @@ export function evaluationJobRequest(
     RoleArn: places.roleArn,
     AppSpecification: {
       ImageUri: candidate.image,
-      ContainerEntrypoint: [
-        'bash',
-        '-c',
-        `mkdir -p ${ROOT}/code && tar -xzf ${ROOT}/input/code/sourcedir.tar.gz -C ${ROOT}/code && exec python3 ${ROOT}/code/evaluate.py`,
-      ],
+      ContainerEntrypoint: scriptEntrypoint(`${ROOT}/input/code/sourcedir.tar.gz`, `${ROOT}/code`, 'evaluate.py'),
     },
     ProcessingInputs: [
       input('dataset', `s3://${places.datasetBucket}/${datasetKey.channel(project, candidate.runId)}`, 'ManifestFile'),

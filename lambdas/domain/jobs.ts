@@ -40,3 +40,16 @@ export function imageUri(registries: ImageRegistries, image: string): string {
     );
   return `${registry}/${image}`;
 }
+
+/**
+ * Entrypoint of a container that unpacks a code archive and becomes one of its scripts. `exec`, so that the script is the
+ * container's first process: SIGTERM goes to that one alone.
+ * @param archive path of the archive in the container
+ * @param folder where its files go
+ */
+export function scriptEntrypoint(archive: string, folder: string, script: string): string[] {
+  return ['bash', '-c', `mkdir -p ${folder} && tar -xzf ${archive} -C ${folder} && exec python3 ${folder}/${script}`];
+}
+
+/** For a container without network: pip, which the images' toolkits start, does not wait for an index that cannot answer. */
+export const WITHOUT_NETWORK = { PIP_NO_INDEX: '1' };

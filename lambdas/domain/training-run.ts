@@ -5,7 +5,7 @@ import { hasLocalStorage } from '../contract/instances.ts';
 import { datasetKey, modelKey, trainingJobName } from '../contract/keys.ts';
 import type { TrainingRunRecord } from '../contract/records.ts';
 import type { ProjectSettings } from '../contract/settings.ts';
-import { type ImageRegistries, imageUri, instanceOfAttempt } from './jobs.ts';
+import { type ImageRegistries, imageUri, instanceOfAttempt, scriptEntrypoint, WITHOUT_NETWORK } from './jobs.ts';
 
 /**
  * The first 12 hexadecimal digits of the SHA-256 of all that decides what a run would learn: data, code, images,
@@ -56,17 +56,21 @@ export function trainingJobRequest(
     AlgorithmSpecification: {
       TrainingImage: imageUri(places.registries, run.image),
       TrainingInputMode: 'File',
+      // No MetricDefinitions: SageMaker refuses them for its algorithms' images, of which XGBoost's is one, and nothing reads them.
       EnableSageMakerMetricsTimeSeries: false,
-      MetricDefinitions: metricDefinitions(settings),
+      // Not by the images' toolkits: docs/decisions/0010-scripts-without-toolkit.md.
+      ContainerEntrypoint: scriptEntrypoint(CODE, '/opt/ml/code', 'train.py'),
     },
     HyperParameters: {
       ...training.algorithm.hyperparameters,
       seed: String(training.seed),
+      // What the toolkits read, for a SageMaker that takes no entrypoint (withoutEntrypoint). A path, not an S3 address: under
+      // network isolation the container cannot fetch its code, so a channel brings it.
       sagemaker_program: 'train.py',
-      // A path, not an S3 address: under network isolation the container cannot fetch its code, so a channel brings it.
-      sagemaker_submit_directory: '/opt/ml/input/data/code/sourcedir.tar.gz',
+      sagemaker_submit_directory: CODE,
       sagemaker_region: places.region,
     },
+    Environment: WITHOUT_NETWORK,
     InputDataConfig: [
       {
         ChannelName: 'dataset',
@@ -126,15 +130,10 @@ export function windowOf<T>(objects: readonly T[], window: { readonly versions: 
   return window ? objects.slice(-window.versions) : objects;
 }
 
-const contentType = { csv: 'text/csv', jsonl: 'application/jsonlines', parquet: 'application/x-parquet' } as const;
+/** The code archive in a training container. */
+const CODE = '/opt/ml/input/data/code/sourcedir.tar.gz';
 
-/** train.py prints `validation-auc=0.7312`; SageMaker keeps the last value of each. */
-function metricDefinitions(settings: ProjectSettings) {
-  return [settings.gate.metric].map((name) => ({
-    Name: `validation:${name}`,
-    Regex: `validation-${name}=([-+0-9.eE]+)`,
-  }));
-}
+const contentType = { csv: 'text/csv', jsonl: 'application/jsonlines', parquet: 'application/x-parquet' } as const;
 
 type InstanceType = NonNullable<NonNullable<CreateTrainingJobCommandInput['ResourceConfig']>['InstanceType']>;
 /** The list of types grows faster than any SDK: what SageMaker does not know, it refuses by name. */

@@ -5,6 +5,7 @@ import {
   CreateTrainingJobCommand,
   type CreateTrainingJobCommandInput,
   DescribeProcessingJobCommand,
+  type DescribeProcessingJobCommandOutput,
   DescribeTrainingJobCommand,
   ResourceInUse,
   ResourceLimitExceeded,
@@ -46,7 +47,7 @@ export function trainingGateway(client = new SageMakerClient({})) {
     /** Undefined while the job runs. */
     async processingJobEnd(jobName: string): Promise<(JobEnd & { seconds: number; endedAt: Date }) | undefined> {
       const job = await client.send(new DescribeProcessingJobCommand({ ProcessingJobName: jobName }));
-      const end = jobEnd(job.ProcessingJobStatus, job.FailureReason, job.ExitMessage);
+      const end = jobEnd(job.ProcessingJobStatus, processingFailure(job), job.ExitMessage);
       const started = job.ProcessingStartTime?.getTime();
       const ended = job.ProcessingEndTime ?? job.LastModifiedTime ?? new Date();
       return end && { ...end, seconds: started === undefined ? 0 : (ended.getTime() - started) / 1000, endedAt: ended };
@@ -63,6 +64,12 @@ async function created(sent: Promise<unknown>): Promise<CreateOutcome> {
     if (error instanceof ResourceLimitExceeded) return 'no-quota';
     throw error;
   }
+}
+
+/** What the container said comes first: SageMaker's own reason may be no more than "see the logs". */
+function processingFailure({ FailureReason: reason, ExitMessage: said }: DescribeProcessingJobCommandOutput) {
+  if (!said || !reason || reason.includes(said)) return reason ?? said;
+  return `${said.trim()} (${reason})`;
 }
 
 function jobEnd(

@@ -94,8 +94,24 @@ describe('trainingJobRequest', () => {
   it('runs isolated: its code comes by a channel, not over the network', () => {
     expect(request.EnableNetworkIsolation).toBe(true);
     expect(request.InputDataConfig?.map((channel) => channel.ChannelName)).toEqual(['dataset', 'code']);
-    expect(request.HyperParameters?.sagemaker_submit_directory).toMatch(/^\/opt\/ml\/input\/data\/code\//);
   });
+
+  it('starts train.py itself, of which the toolkits of the images know nothing', () => {
+    expect(request.AlgorithmSpecification?.ContainerEntrypoint).toEqual([
+      'bash',
+      '-c',
+      'mkdir -p /opt/ml/code && tar -xzf /opt/ml/input/data/code/sourcedir.tar.gz -C /opt/ml/code && exec python3 /opt/ml/code/train.py',
+    ]);
+  });
+
+  it.each(['sagemaker-xgboost:3.2-0', 'pytorch:2.13'])(
+    'defines no metrics, which SageMaker refuses for its algorithms: %s',
+    (image) => {
+      expect(trainingJobRequest(settings, { ...run, image }, places).AlgorithmSpecification).not.toHaveProperty(
+        'MetricDefinitions',
+      );
+    },
+  );
 
   it('resumes on spot from checkpoints of the run, not of the attempt', () => {
     expect(request.EnableManagedSpotTraining).toBe(true);
