@@ -6,6 +6,8 @@ With several models the image starts the multi-model server instead, whose worke
 import importlib
 import os
 
+# The image's module has it, whichever server it starts.
+import sagemaker_inference.transformer  # noqa: F401
 from sagemaker_containers.beta.framework import env, server, transformer, worker
 
 _application = None

@@ -31,6 +31,7 @@ export class ImageContainer {
   /** Stands for `/opt/ml`. */
   readonly root: string;
   readonly #folder: string;
+  readonly #running: AbortController[] = [];
   readonly #environment: Readonly<Record<string, string>>;
 
   private constructor(folder: string, environment: Readonly<Record<string, string>>) {
@@ -82,6 +83,7 @@ export class ImageContainer {
 
   start(argv: readonly string[], environment: Readonly<Record<string, string>> = {}): Running {
     const stopping = new AbortController();
+    this.#running.push(stopping);
     const lines: string[] = [];
     const output = () => lines.join('\n');
     const ended = runContainer({
@@ -111,30 +113,45 @@ export class ImageContainer {
     return existsSync(file) ? readFileSync(file, 'utf8') : undefined;
   }
 
+  has(path: string): boolean {
+    return existsSync(join(this.root, path));
+  }
+
+  /** A tar.gz of these files. */
+  archive(files: Readonly<Record<string, string>>): Buffer {
+    for (const [name, content] of Object.entries(files)) this.write(`archive/${name}`, content);
+    return execFileSync('tar', ['-czf', '-', '-C', join(this.root, 'archive'), ...Object.keys(files)]);
+  }
+
   /** The folder `/opt/ml/model` as SageMaker stores it. */
   modelArchive(): Buffer {
     const model = join(this.root, 'model');
     return execFileSync('tar', ['-czf', '-', '-C', model, ...readdirSync(model)], { maxBuffer: 1 << 28 });
   }
 
+  /** Ends what runs in it, and forgets it. */
   remove(): void {
+    for (const each of this.#running) each.abort();
     rmSync(this.#folder, { recursive: true, force: true });
   }
 }
 
-/** Waits until a server in a container answers `/ping` with 200. @throws Error with its output when it ends before */
+const startLimitMs = 60_000;
+
+/** Waits until a server in a container answers `/ping` with 200. @throws Error with its output when it ends before, or does not */
 export async function healthy(running: Running, port: number): Promise<void> {
   let ended = false;
   void running.ended.then(() => {
     ended = true;
   });
+  const deadline = Date.now() + startLimitMs;
   const answers = () =>
     fetch(`http://127.0.0.1:${port}/ping`).then(
       ({ status }) => status === 200,
       () => false,
     );
   while (!(await answers())) {
-    if (ended) throw new Error(`the server ended:\n${running.output()}`);
+    if (ended || Date.now() > deadline) throw new Error(`the server is not healthy:\n${running.output()}`);
     await wait(100);
   }
 }

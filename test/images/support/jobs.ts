@@ -112,10 +112,7 @@ export async function serve(
   model: Buffer,
 ): Promise<Running & { readonly url: string }> {
   const { createModel } = deploymentRequests(settings, modelOf(settings, 2), places);
-  execFileSync('mkdir', ['-p', `${container.root}/model`]);
-  execFileSync('tar', ['-xzf', '-', '-C', `${container.root}/model`], { input: model });
-  // As on an endpoint, where the model cannot be written to.
-  execFileSync('chmod', ['-R', 'a-w', `${container.root}/model`]);
+  unpackModel(container, model);
   const port = await freePort();
   const running = container.start(['serve'], {
     ...createModel.PrimaryContainer?.Environment,
@@ -125,6 +122,19 @@ export async function serve(
   await healthy(running, port);
   return { ...running, url: `http://127.0.0.1:${port}/invocations` };
 }
+
+/** As on an endpoint, where the model cannot be written to. */
+export function unpackModel(container: ImageContainer, model: Buffer): void {
+  const folder = `${container.root}/model`;
+  execFileSync('mkdir', ['-p', folder]);
+  execFileSync('tar', ['-xzf', '-', '-C', folder], { input: model });
+  execFileSync('chmod', ['-R', 'a-w', folder]);
+}
+
+const ROW = { delay: 12, wind: 3.5, carrier: 'UA' };
+export const GOOD = [ROW, { ...ROW, delay: -10 }];
+export const BAD = [ROW, { ...ROW, delay: 'late' }];
+export const REFUSED = "row 2, column 'delay': expected a finite number, got JSON string";
 
 /** Status and body of one request for predictions. */
 export async function ask(url: string, instances: readonly object[]): Promise<{ status: number; body: unknown }> {
