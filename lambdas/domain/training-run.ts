@@ -64,7 +64,7 @@ export function trainingJobRequest(
     HyperParameters: {
       ...training.algorithm.hyperparameters,
       seed: String(training.seed),
-      // What the toolkits read, for a SageMaker that takes no entrypoint (withoutEntrypoint). A path, not an S3 address: under
+      // What the toolkits read, for a SageMaker that takes no entrypoint (inScriptMode). A path, not an S3 address: under
       // network isolation the container cannot fetch its code, so a channel brings it.
       sagemaker_program: 'train.py',
       sagemaker_submit_directory: CODE,
@@ -114,6 +114,14 @@ export function trainingJobRequest(
       { Key: 'flywheel:run', Value: run.runId },
     ],
   };
+}
+
+/** The same job run by its image's toolkit, which reads what the hyperparameters say of the program. */
+export function inScriptMode(request: CreateTrainingJobCommandInput): CreateTrainingJobCommandInput {
+  const { AlgorithmSpecification: algorithm, ...rest } = request;
+  if (algorithm === undefined) return request;
+  const { ContainerEntrypoint: _, ...toolkit } = algorithm;
+  return { ...rest, AlgorithmSpecification: toolkit };
 }
 
 /**

@@ -10,8 +10,10 @@ import {
   ResourceInUse,
   ResourceLimitExceeded,
   SageMakerClient,
+  SageMakerServiceException,
 } from '@aws-sdk/client-sagemaker';
 import type { JobEnd, TrainingJobEnd } from '../domain/jobs.ts';
+import { inScriptMode } from '../domain/training-run.ts';
 
 /** `no-quota`: the account may not run another instance of this type. */
 export type CreateOutcome = 'created' | 'exists' | 'no-quota';
@@ -21,7 +23,12 @@ export type TrainingGateway = ReturnType<typeof trainingGateway>;
 export function trainingGateway(client = new SageMakerClient({})) {
   return {
     async createTrainingJob(request: CreateTrainingJobCommandInput): Promise<CreateOutcome> {
-      return created(client.send(new CreateTrainingJobCommand(request)));
+      return created(
+        client.send(new CreateTrainingJobCommand(request)).catch((error) => {
+          if (!refusesEntrypoint(error)) throw error;
+          return client.send(new CreateTrainingJobCommand(inScriptMode(request)));
+        }),
+      );
     },
 
     async createProcessingJob(request: CreateProcessingJobCommandInput): Promise<CreateOutcome> {
@@ -53,6 +60,18 @@ export function trainingGateway(client = new SageMakerClient({})) {
       return end && { ...end, seconds: started === undefined ? 0 : (ended.getTime() - started) / 1000, endedAt: ended };
     },
   };
+}
+
+/**
+ * SageMaker takes no entrypoint with this image. Nothing says that it does so for images of its algorithms, and nothing that
+ * it does not: docs/decisions/0010-scripts-without-toolkit.md.
+ */
+function refusesEntrypoint(error: unknown): boolean {
+  return (
+    error instanceof SageMakerServiceException &&
+    error.name === 'ValidationException' &&
+    /entry\s?point/i.test(error.message)
+  );
 }
 
 async function created(sent: Promise<unknown>): Promise<CreateOutcome> {

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import * as z from 'zod';
+import { inScriptMode } from '../../lambdas/domain/training-run.ts';
 import { ImageContainer } from './support/container.ts';
 import {
   ask,
@@ -66,7 +67,7 @@ describe('a training job', () => {
 describe('script mode of the image, which a job without entrypoint would run in', () => {
   it('trains: the archive installs itself, without network', async () => {
     const training = container();
-    const { code, output } = await startTraining(training, project, withoutEntrypoint()).ended;
+    const { code, output } = await startTraining(training, project, inScriptMode(trainingRequest(project))).ended;
     expect(code, output).toBe(0);
     // What the toolkit made to install the code is no part of the model.
     expect(training.has('code/setup.py')).toBe(true);
@@ -79,7 +80,7 @@ describe('script mode of the image, which a job without entrypoint would run in'
     const running = startTraining(
       training,
       { ...project, code: container().archive({ 'train.py': 'pass\n' }) },
-      withoutEntrypoint(),
+      inScriptMode(trainingRequest(project)),
     );
     expect((await running.ended).code).toBe(1);
     expect(training.read('output/failure')).toMatch(/^InstallModuleError/);
@@ -136,10 +137,3 @@ describe('an evaluation', () => {
     expect(evaluation.read('output/message')).toMatch(/\S/);
   });
 });
-
-/** The request that is left where SageMaker takes no entrypoint. */
-function withoutEntrypoint() {
-  const { AlgorithmSpecification: algorithm, ...request } = trainingRequest(project);
-  const { ContainerEntrypoint: _, ...AlgorithmSpecification } = algorithm ?? { TrainingInputMode: 'File' };
-  return { ...request, AlgorithmSpecification };
-}
