@@ -31,8 +31,12 @@ const layers: readonly Layer[] = [
     mayKnow: ['aws-lambda'],
   },
   {
+    folder: 'lambdas/steps',
+    may: ['lambdas/contract', 'lambdas/domain', 'lambdas/stores', 'lambdas/runtime', 'node:'],
+  },
+  {
     folder: 'lambdas/handlers',
-    may: ['lambdas/contract', 'lambdas/domain', 'lambdas/stores', 'lambdas/runtime', 'node:', 'zod'],
+    may: ['lambdas/contract', 'lambdas/domain', 'lambdas/stores', 'lambdas/steps', 'lambdas/runtime', 'node:', 'zod'],
     mayKnow: ['aws-lambda'],
   },
   { folder: 'lib/config', may: ['lambdas/contract', 'node:', 'zod'] },

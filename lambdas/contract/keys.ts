@@ -29,6 +29,8 @@ export const datasetKey = {
   manifest: (project: string, manifestId: string): string => `datasets/${project}/manifests/${manifestId}.json`,
   /** The same objects as a SageMaker ManifestFile channel. */
   channel: (project: string, manifestId: string): string => `datasets/${project}/channels/${manifestId}.json`,
+  /** The files of one upload, checked and stored, whether a version holds them yet or not. */
+  accepted: (project: string, batch: string): string => `datasets/${project}/accepted/${batch}.json`,
   quarantined: (project: string, sha256: string): string => `quarantine/${project}/${sha256}/upload`,
   report: (project: string, sha256: string): string => `quarantine/${project}/${sha256}/report.json`,
 };
@@ -199,6 +201,12 @@ export const itemKey = {
   state: (project: string) => ({ pk: `project/${project}`, sk: 'state' }),
   budget: (project: string, month: string) => ({ pk: `project/${project}`, sk: `budget#${month}` }),
   suppression: (project: string, cause: string) => ({ pk: `project/${project}`, sk: `suppression#${cause}` }),
+  /** An accepted upload that no version holds yet; oldest first. */
+  pending: (project: string, uploadedAt: string, batch: string) => ({
+    pk: `pending/${project}`,
+    sk: `${uploadedAt}#${batch}`,
+  }),
+  registration: (project: string, batch: string) => ({ pk: `registration/${project}/${batch}`, sk: 'registration' }),
   drift: (project: string, model: number) => ({ pk: `project/${project}`, sk: `drift#${model}` }),
   /** Captured counts of one model and one hour (UTC, `2013-07-01T09`), in a few items: by the file that is counted. */
   counts: (project: string, model: number, hour: string, shard: number) => ({

@@ -31,6 +31,20 @@ const uploadedBy = z.string();
 /** What the caller wrote: a hint for people, no identity. */
 const claimedBy = z.optional(z.string());
 
+/** One checked and stored file of an upload. */
+export const acceptedFile = z.object({ object: manifestObject, uploadedBy, claimedBy });
+
+/**
+ * `datasets/<project>/accepted/<batch>.json`: the files that one event brought, all of which the same version takes up. Written
+ * when they are checked, before any version holds them.
+ */
+export const acceptedUpload = z.object({
+  schemaVersion: z.literal(1),
+  batch: z.string(),
+  files: z.array(acceptedFile),
+  at,
+});
+
 export const uploadRecord = z.object({
   key: z.string(),
   s3Version: z.string(),
@@ -175,6 +189,14 @@ export const stateRecord = z.object({
   driftedModel: z.optional(version),
 });
 
+/** Key: `itemKey.registration(project, batch)`: the version that took an accepted upload up. */
+export const registrationRecord = z.object({
+  version,
+  /** The version holds every file; false: a newer upload had replaced one before its turn came. */
+  whole: z.boolean(),
+  at,
+});
+
 export const edgeRecord = z.object({ from: z.string(), relation: z.string(), to: z.string(), at });
 
 export const journalRecord = z.object({
@@ -183,6 +205,8 @@ export const journalRecord = z.object({
   at,
 });
 
+export type AcceptedFile = z.infer<typeof acceptedFile>;
+export type AcceptedUpload = z.infer<typeof acceptedUpload>;
 export type ManifestFile = z.infer<typeof manifestFile>;
 export type ManifestObject = z.infer<typeof manifestObject>;
 export type TrainingRunRecord = z.infer<typeof trainingRunRecord>;

@@ -16,6 +16,8 @@ import { itemKey, listKey, type NodeType, nodeId, type Relation, relations, tabl
 import { edgeRecord, nodeRecords, type StateRecord, stateRecord } from '../contract/records.ts';
 import { ConcurrentChange } from '../domain/errors.ts';
 import {
+  type Fact,
+  factItem,
   NOT_THERE,
   type RecordType,
   transactItem,
@@ -37,6 +39,9 @@ export interface GraphEdge {
   readonly relation: Relation;
   readonly to: string;
 }
+
+/** Requests under way at the same time: more than an SDK client keeps connections for. */
+const FACTS_AT_ONCE = 50;
 
 export type LineageStore = ReturnType<typeof lineageStore>;
 
@@ -135,6 +140,16 @@ export function lineageStore(
       }
     },
 
+    /** Writes facts, each by itself: a repeat writes the same again, and a failure leaves some of them written. */
+    async note(facts: readonly Fact[]): Promise<void> {
+      for (let start = 0; start < facts.length; start += FACTS_AT_ONCE)
+        await Promise.all(
+          facts
+            .slice(start, start + FACTS_AT_ONCE)
+            .map((fact) => client.send(new PutCommand({ TableName: tableName, Item: factItem(fact) }))),
+        );
+    },
+
     /** Writes an item of its own once: the first caller's fields stay, and every caller gets them. */
     async once(key: { pk: string; sk: string }, fields: Record<string, unknown>, expiresAt?: number) {
       try {
@@ -156,13 +171,15 @@ export function lineageStore(
     /** Reads one item as it is; undefined when absent. For items that are neither node nor edge nor state. */
     item: getItem,
 
-    /** Items of one partition whose sort key lies between two values, oldest first. */
-    async range(partition: string, from: string, to: string): Promise<Record<string, unknown>[]> {
-      return query({
+    /** Items of one partition whose sort key lies between two values, oldest first, at most `limit`. Strongly consistent. */
+    async range(partition: string, from: string, to: string, limit?: number): Promise<Record<string, unknown>[]> {
+      const input = {
+        ConsistentRead: true,
         KeyConditionExpression: '#pk = :pk AND #sk BETWEEN :from AND :to',
         ExpressionAttributeNames: { '#pk': table.partitionKey, '#sk': table.sortKey },
         ExpressionAttributeValues: { ':pk': partition, ':from': from, ':to': to },
-      });
+      };
+      return limit === undefined ? query(input) : query({ ...input, Limit: limit }, limit);
     },
 
     /**
