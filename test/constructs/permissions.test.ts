@@ -67,5 +67,9 @@ describe('what a function calls', () => {
       expect.arrayContaining(['iam:PassRole', 'kms:CreateGrant', 'sagemaker:AddTags']),
     );
     expect(calledActions('register-dataset-version')).toContain('s3:GetObjectVersion');
+    expect(calledActions('register-dataset-version')).toContain('dynamodb:DeleteItem');
+    expect(calledActions('finish-training')).toEqual(
+      expect.arrayContaining(['dynamodb:PutItem', 'dynamodb:UpdateItem']),
+    );
   });
 });
