@@ -17,7 +17,7 @@ interface Layer {
 
 const sdk = ['@aws-sdk/', '@smithy/', '@aws-crypto/'];
 const layers: readonly Layer[] = [
-  { folder: 'lambdas/contract', may: ['zod'] },
+  { folder: 'lambdas/contract', may: ['zod', 'node:crypto'] },
   {
     folder: 'lambdas/domain',
     may: ['lambdas/contract'],

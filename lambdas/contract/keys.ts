@@ -2,7 +2,9 @@
  * Names written once: S3 keys, SageMaker names, and the keys of the lineage table. Builders and parsers stand side by
  * side; a property test holds that each parser undoes its builder.
  */
+import { createHash } from 'node:crypto';
 import * as z from 'zod/mini';
+import { recordLimits } from './limits.ts';
 
 /* ---- S3 ---- */
 
@@ -167,9 +169,15 @@ export const nodeTypes = {
 export const nodeType = z.enum(Object.keys(nodeTypes) as [keyof typeof nodeTypes]);
 export type NodeType = keyof typeof nodeTypes;
 
-/** A node's id, which is also its partition key: `model/flights/3`, `dataset-version/flights/12`, `training-run/flights/3f2a…`. */
+/**
+ * A node's id, which is also its partition key: `model/flights/3`, `dataset-version/flights/12`, `training-run/flights/3f2a…`.
+ * A local name that is too long for a key is cut, and a hash of the whole follows: the node's record has it in full.
+ */
 export const nodeId = {
-  build: (type: NodeType, project: string, local: string | number): string => `${type}/${project}/${local}`,
+  build(type: NodeType, project: string, local: string | number): string {
+    const id = `${type}/${project}/${local}`;
+    return Buffer.byteLength(id) <= recordLimits.nodeIdBytes ? id : `${type}/${project}/${shortened(String(local))}`;
+  },
   parse(id: string): { type: NodeType; project: string; local: string } | undefined {
     const [type, project, ...local] = id.split('/');
     const known = nodeType.safeParse(type);
@@ -178,6 +186,14 @@ export const nodeId = {
       : undefined;
   },
 };
+
+/** Characters that stay of a long name, of at most four bytes each: enough for people to know it by. */
+const KEPT_CHARACTERS = 120;
+
+function shortened(name: string): string {
+  const hash = createHash('sha256').update(name).digest('hex');
+  return `${Array.from(name).slice(0, KEPT_CHARACTERS).join('')}~${hash.slice(0, 32)}`;
+}
 
 /** PROV relations, from effect to cause. */
 export const relations = [

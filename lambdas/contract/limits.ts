@@ -85,6 +85,15 @@ export const captureLimits = {
 export const recordLimits = {
   /** `evaluation.json`, as a job writes it; it stays in S3. */
   evaluationBytes: 16 * MiB,
+  /** What of it the table keeps, beside it: metrics whole, and of the slices those that may decide. */
+  evaluationRecordBytes: 200 * KiB,
+  /** Slices of an evaluation that is cut: each is a reason in the gate's decision, whose event has 256 kB. */
+  slices: 500,
+  /**
+   * A node's id. DynamoDB: a sort key has at most 1,024 bytes, and an edge's is the id with the relation before it; S3's keys,
+   * which upload nodes are named by, have 1,024 themselves. A longer name is cut and told apart by a hash.
+   */
+  nodeIdBytes: 900,
 } as const;
 
 /** How long a file of this size may be under inspection. */

@@ -5,6 +5,7 @@ import {
   endpointConfigName,
   endpointName,
   evaluationJobName,
+  itemKey,
   modelVersionName,
   nodeId,
   nodeTypes,
@@ -82,6 +83,22 @@ describe('ids', () => {
       expect(modelVersionName.parse(modelVersionName.build(name, model))).toEqual({ project: name, model });
     });
     expect(nodeId.parse('no-such-type/flights/1')).toBeUndefined();
+  });
+
+  it('of nodes fit the keys of the table, whatever they are named by, and names that differ have ids that differ', () => {
+    const long = fc.string({ unit: fc.constantFrom('a', 'ü', '😀', '/', '\n', '@'), minLength: 300, maxLength: 1024 });
+    forAll(fc.tuple(project, long, long), ([name, one, other]) => {
+      const id = nodeId.build('quarantined-upload', name, one);
+      // DynamoDB: 2,048 bytes of a partition key, 1,024 of a sort key.
+      expect(Buffer.byteLength(itemKey.edge(id, 'wasAssociatedWith', id).sk)).toBeLessThanOrEqual(1024);
+      expect(nodeId.parse(id)).toMatchObject({ type: 'quarantined-upload', project: name });
+      expect(nodeId.build('quarantined-upload', name, nodeId.parse(id)?.local ?? '')).toBe(id);
+      expect(nodeId.build('quarantined-upload', name, other) === id).toBe(one === other);
+      expect(id.isWellFormed()).toBe(true);
+    });
+    const longest = `${'x'.repeat(1023)}y`;
+    expect(nodeId.build('upload', 'flights', longest)).toMatch(/^upload\/flights\/x{120}~[0-9a-f]{32}$/);
+    expect(nodeId.build('upload', 'flights', longest)).not.toBe(nodeId.build('upload', 'flights', `${longest}z`));
   });
 });
 
