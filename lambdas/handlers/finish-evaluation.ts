@@ -6,6 +6,7 @@ import { metrics } from '../contract/metrics.ts';
 import type { EvaluationFile } from '../contract/model-files.ts';
 import type { EvaluationRecord } from '../contract/records.ts';
 import { ConcurrentChange } from '../domain/errors.ts';
+import { summarizeEvaluation } from '../domain/evaluation-summary.ts';
 import { type Context, eventHandler, type ParsedEvent } from '../runtime/event-handler.ts';
 import { projectNamed } from '../runtime/settings.ts';
 import { type EventPublisher, eventPublisher } from '../stores/event-publisher.ts';
@@ -34,7 +35,7 @@ export const handler = eventHandler({
 });
 
 export async function finishEvaluation(event: Events, context: Context<Services>): Promise<void> {
-  const { settings, services, metrics: recorder } = context;
+  const { settings, services, log, metrics: recorder } = context;
   const jobName = event.type === 'StepOverdue' ? event.detail.name : event.detail.ProcessingJobName;
   const job = evaluationJobName.parse(settings.name, jobName);
   if (!job) return;
@@ -46,7 +47,10 @@ export async function finishEvaluation(event: Events, context: Context<Services>
   if (!end) return;
   const ended = { endedAt: end.endedAt.toISOString(), seconds: end.seconds };
   if (end.outcome === 'completed') {
-    const file = await services.models.readEvaluation(project, jobName);
+    const { metric } = projectNamed(settings, project).gate;
+    const whole = await services.models.readEvaluation(project, jobName);
+    const { evaluation: file, omittedSlices } = summarizeEvaluation(whole, metric);
+    if (omittedSlices > 0) log.warn('slices of an evaluation are in its file alone', { jobName, omittedSlices });
     await complete(project, { ...evaluation, ...ended, status: 'completed', evaluation: file }, file, services);
   } else {
     await fail(project, { ...evaluation, ...ended, status: 'failed', failure: end.reason }, services.lineage);
