@@ -19,7 +19,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: [...onCloud, 'test/e2e/**', 'test/images/**'],
+          exclude: [...onCloud, 'test/e2e/**'],
           retry,
           testTimeout: 60_000,
           hookTimeout: 120_000,

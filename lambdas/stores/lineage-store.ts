@@ -11,13 +11,11 @@ import {
   QueryCommand,
   TransactWriteCommand,
 } from '@aws-sdk/lib-dynamodb';
-import type * as z from 'zod/mini';
+import * as z from 'zod/mini';
 import { itemKey, listKey, type NodeType, nodeId, type Relation, relations, table } from '../contract/keys.ts';
 import { edgeRecord, nodeRecords, type StateRecord, stateRecord } from '../contract/records.ts';
 import { ConcurrentChange } from '../domain/errors.ts';
 import {
-  type Fact,
-  factItem,
   NOT_THERE,
   type RecordType,
   transactItem,
@@ -40,8 +38,7 @@ export interface GraphEdge {
   readonly to: string;
 }
 
-/** Requests under way at the same time: more than an SDK client keeps connections for. */
-const FACTS_AT_ONCE = 50;
+const budgetItem = z.object({ hours: z._default(z.number(), 0), reserved: z._default(z.number(), 0) });
 
 export type LineageStore = ReturnType<typeof lineageStore>;
 
@@ -113,10 +110,10 @@ export function lineageStore(
       return item ? stateRecord.parse(item) : { revision: 0 };
     },
 
-    /** Training hours used in a month, `2026-11`. */
-    async hoursUsed(project: string, month: string): Promise<number> {
+    /** Hours of instances in a month, `2026-11`: used by jobs that have ended, and held back for those under way. */
+    async budget(project: string, month: string): Promise<{ readonly hours: number; readonly reserved: number }> {
       const item = await getItem(itemKey.budget(project, month));
-      return typeof item?.hours === 'number' ? item.hours : 0;
+      return budgetItem.parse(item ?? {});
     },
 
     /** All writes or none. */
@@ -140,16 +137,6 @@ export function lineageStore(
       }
     },
 
-    /** Writes facts, each by itself: a repeat writes the same again, and a failure leaves some of them written. */
-    async note(facts: readonly Fact[]): Promise<void> {
-      for (let start = 0; start < facts.length; start += FACTS_AT_ONCE)
-        await Promise.all(
-          facts
-            .slice(start, start + FACTS_AT_ONCE)
-            .map((fact) => client.send(new PutCommand({ TableName: tableName, Item: factItem(fact) }))),
-        );
-    },
-
     /** Writes an item of its own once: the first caller's fields stay, and every caller gets them. */
     async once(key: { pk: string; sk: string }, fields: Record<string, unknown>, expiresAt?: number) {
       try {
@@ -171,15 +158,13 @@ export function lineageStore(
     /** Reads one item as it is; undefined when absent. For items that are neither node nor edge nor state. */
     item: getItem,
 
-    /** Items of one partition whose sort key lies between two values, oldest first, at most `limit`. Strongly consistent. */
-    async range(partition: string, from: string, to: string, limit?: number): Promise<Record<string, unknown>[]> {
-      const input = {
-        ConsistentRead: true,
+    /** Items of one partition whose sort key lies between two values, oldest first. */
+    async range(partition: string, from: string, to: string): Promise<Record<string, unknown>[]> {
+      return query({
         KeyConditionExpression: '#pk = :pk AND #sk BETWEEN :from AND :to',
         ExpressionAttributeNames: { '#pk': table.partitionKey, '#sk': table.sortKey },
         ExpressionAttributeValues: { ':pk': partition, ':from': from, ':to': to },
-      };
-      return limit === undefined ? query(input) : query({ ...input, Limit: limit }, limit);
+      });
     },
 
     /**
