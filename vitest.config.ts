@@ -19,7 +19,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: [...onCloud, 'test/e2e/**'],
+          exclude: [...onCloud, 'test/e2e/**', 'test/images/**'],
           retry,
           testTimeout: 60_000,
           hookTimeout: 120_000,

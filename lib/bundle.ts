@@ -16,7 +16,7 @@ import { smallerSdk } from './smaller-sdk.ts';
 export const repositoryRoot = fileURLToPath(new URL('..', import.meta.url));
 
 /** Bytes of a function's `index.mjs`, source map apart; a test holds every function to it (docs/decisions/0004-bundle-size.md). */
-export const MAXIMUM_BUNDLE_BYTES = 500_000;
+export const MAXIMUM_BUNDLE_BYTES = 550_000;
 
 /** How the code of every function is made. */
 export const bundling = {

@@ -1,6 +1,6 @@
 /**
- * A project's `sourcedir.tar.gz`: what SageMaker's containers run. The shared Python of `models/`, the scripts of the
- * project's algorithm, the project's own `model/` folder on top, and `project.json`. The same files make the same bytes
+ * A project's `sourcedir.tar.gz`: what SageMaker's containers run. The shared Python of `models/` and how to install it, the
+ * scripts of the project's algorithm, the project's own `model/` folder on top, and `project.json`. The same files make the same bytes
  * on every machine, because its hash is part of what identifies a training run.
  */
 import { createHash } from 'node:crypto';
@@ -25,6 +25,8 @@ export async function makeCodeArchive(root: string, project: ProjectSettingsWith
     ...filesUnder(join(root, 'models', project.training.algorithm.name)).filter(([name]) => !ofThisMachine.test(name)),
     ...filesUnder(join(root, 'projects', project.name, 'model')),
   ]);
+  // At the root, where pip looks for it.
+  files.set('pyproject.toml', readFileSync(join(root, 'models/common/pyproject.toml')));
   files.set('project.json', Buffer.from(`${JSON.stringify(projectFile(project), null, 2)}\n`));
   const bytes = compress(await archive(files));
   return { bytes, sha256: createHash('sha256').update(bytes).digest('hex') };

@@ -1,8 +1,8 @@
 /**
  * Makes a fresh clone ready: npm packages, and two Python environments with locked versions in `.flywheel/venv`; a third one,
- * with PyTorch, where the network is trained.
+ * with PyTorch, where the network is trained; and two with the packages of AWS's images, for `npm run test:images`.
  *
- *   node scripts/setup.mjs [--cuda] [--tabular] [--run command argument...]
+ *   node scripts/setup.mjs [--cuda] [--tabular] [--images] [--run command argument...]
  *
  * Runs before every npm script, so it is plain JavaScript for the host's Node, has no dependency, and reads only a few
  * small files when there is nothing to do. What it does goes to stderr; stdout belongs to the command.
@@ -10,8 +10,8 @@
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
-import { constants } from 'node:os';
+import { existsSync, readdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
+import { constants, homedir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -33,23 +33,55 @@ const TABULAR_ENVIRONMENT = {
   purpose: 'training the network: PyTorch, on Linux about 3 GB to download and 4.9 GB on disk',
 };
 
+/**
+ * The packages of AWS's images. Locked whole by AWS, which overrides what some packages ask for, so pip asks for nothing
+ * else. `python` is the images'; where a machine has none, the environment is made of the one it has.
+ */
+const IMAGE_ENVIRONMENTS = [
+  {
+    name: 'image-xgboost',
+    requirements: 'models/images/xgboost.txt',
+    purpose: "what AWS's XGBoost image has",
+    python: '3.12',
+    lockedWhole: true,
+  },
+  // On the Python of the environment with PyTorch, whose packages it uses.
+  {
+    name: 'image-pytorch',
+    requirements: 'models/images/pytorch.txt',
+    purpose: "what AWS's PyTorch image has",
+    lockedWhole: true,
+  },
+];
+
 /** Something is missing or failed, and what to do about it: printed without a stack. */
 export class SetupFailure extends Error {}
 
 /**
  * Brings packages and Python environments up to date.
- * @param {{ root?: string, cuda?: boolean, tabular?: boolean, env?: NodeJS.ProcessEnv, say?: (line: string) => void }} [options]
+ * @param {{ root?: string, cuda?: boolean, tabular?: boolean, images?: boolean, env?: NodeJS.ProcessEnv, say?: (line: string) => void }} [options]
  *   `cuda`: train on an NVIDIA GPU (the full xgboost instead of xgboost-cpu); a machine keeps the choice.
- *   `tabular`: PyTorch, too.
+ *   `tabular`: PyTorch, too. `images`: what AWS's images have, too.
  * @throws {SetupFailure} for a Node or Python that is absent, too old, or incomplete.
  */
-export function setUp({ root = ROOT, cuda = false, tabular = false, env = process.env, say = sayOnStderr } = {}) {
+export function setUp({
+  root = ROOT,
+  cuda = false,
+  tabular = false,
+  images = false,
+  env = process.env,
+  say = sayOnStderr,
+} = {}) {
   requireNode(process.versions.node);
   if (!packagesInstalled(root)) {
     say('installing npm packages (npm ci)');
     runOrThrow('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], { root, env });
   }
-  const wanted = tabular ? [...PYTHON_ENVIRONMENTS, TABULAR_ENVIRONMENT] : PYTHON_ENVIRONMENTS;
+  const wanted = [
+    ...PYTHON_ENVIRONMENTS,
+    ...(tabular ? [TABULAR_ENVIRONMENT] : []),
+    ...(images ? IMAGE_ENVIRONMENTS : []),
+  ];
   for (const environment of wanted) makePythonEnvironment(environment, { root, cuda, env, say });
 }
 
@@ -97,7 +129,10 @@ function packagesInstalled(root) {
   );
 }
 
-function makePythonEnvironment({ name, requirements, purpose }, { root, cuda, env, say }) {
+function makePythonEnvironment(
+  { name, requirements, purpose, python: version, lockedWhole },
+  { root, cuda, env, say },
+) {
   const folder = join(root, '.flywheel', 'venv', name);
   const python = join(folder, 'bin', 'python');
   const stampPath = join(folder, 'installed.json');
@@ -108,7 +143,7 @@ function makePythonEnvironment({ name, requirements, purpose }, { root, cuda, en
   const wantsCuda = hasXgboost && (cuda || stamp.cuda === true);
   if (stamp.hash === hash && (stamp.cuda ?? false) === wantsCuda) return;
 
-  const base = existsSync(python) ? undefined : findPython(env);
+  const base = existsSync(python) ? undefined : ((version && findVersion(version, env)) ?? findPython(env));
   say(`installing Python packages for ${purpose} (${requirements} → .flywheel/venv/${name})`);
   if (base) runOrThrow(base, ['-m', 'venv', '--clear', folder], { root, env });
   const list = join(folder, 'requirements.txt');
@@ -119,14 +154,28 @@ function makePythonEnvironment({ name, requirements, purpose }, { root, cuda, en
     // Both packages own the same folder, so they must not be installed over each other.
     runOrThrow(python, ['-m', 'pip', 'uninstall', '--quiet', '--yes', 'xgboost-cpu'], { root, env });
   }
-  const install = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '-r', list];
-  runOrThrow(python, install, { root, env });
+  const install = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check'];
+  if (lockedWhole) {
+    // Some come as sources, to be built with the locked setuptools: that one first, and nothing that it would replace.
+    const builder = /^setuptools==\S+/m.exec(locked)?.[0];
+    if (builder) runOrThrow(python, [...install, builder], { root, env });
+    install.push('--no-deps', '--no-build-isolation');
+  }
+  runOrThrow(python, [...install, '-r', list], { root, env });
   writeFileSync(stampPath, JSON.stringify({ hash, cuda: wantsCuda }));
   if (hasXgboost && !wantsCuda && hasNvidiaGpu()) {
     say(
       'this machine has an NVIDIA GPU: `node scripts/setup.mjs --cuda` lets local training use it (about 300 MB more)',
     );
   }
+}
+
+/** @returns {string | undefined} a Python of this version (`3.12`), on the path or among pyenv's */
+function findVersion(version, env) {
+  const versions = join(env.PYENV_ROOT ?? join(env.HOME ?? homedir(), '.pyenv'), 'versions');
+  const installed = existsSync(versions) ? readdirSync(versions).filter((name) => name.startsWith(`${version}.`)) : [];
+  const candidates = [`python${version}`, ...installed.map((name) => join(versions, name, 'bin/python'))];
+  return candidates.find((each) => spawnSync(each, ['-c', 'import venv, ensurepip'], { env }).status === 0);
 }
 
 /** @returns {string} a Python that is new enough and can make virtual environments */
@@ -187,10 +236,16 @@ function sayOnStderr(line) {
 async function main(words) {
   const runAt = words.indexOf('--run');
   const own = runAt < 0 ? words : words.slice(0, runAt);
-  const unknown = own.find((word) => word !== '--cuda' && word !== '--tabular');
+  const unknown = own.find((word) => !['--cuda', '--tabular', '--images'].includes(word));
   if (unknown)
-    throw new SetupFailure(`unknown option ${unknown}; usage: setup.mjs [--cuda] [--tabular] [--run command...]`);
-  setUp({ cuda: own.includes('--cuda'), tabular: own.includes('--tabular') });
+    throw new SetupFailure(
+      `unknown option ${unknown}; usage: setup.mjs [--cuda] [--tabular] [--images] [--run command...]`,
+    );
+  setUp({
+    cuda: own.includes('--cuda'),
+    tabular: own.includes('--tabular'),
+    images: own.includes('--images'),
+  });
   const [command, ...rest] = runAt < 0 ? [] : words.slice(runAt + 1);
   return command ? runCommand(command, rest) : 0;
 }

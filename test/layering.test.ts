@@ -17,7 +17,7 @@ interface Layer {
 
 const sdk = ['@aws-sdk/', '@smithy/', '@aws-crypto/'];
 const layers: readonly Layer[] = [
-  { folder: 'lambdas/contract', may: ['zod'] },
+  { folder: 'lambdas/contract', may: ['zod', 'node:crypto'] },
   {
     folder: 'lambdas/domain',
     may: ['lambdas/contract'],
@@ -31,8 +31,12 @@ const layers: readonly Layer[] = [
     mayKnow: ['aws-lambda'],
   },
   {
+    folder: 'lambdas/steps',
+    may: ['lambdas/contract', 'lambdas/domain', 'lambdas/stores', 'lambdas/runtime', 'node:'],
+  },
+  {
     folder: 'lambdas/handlers',
-    may: ['lambdas/contract', 'lambdas/domain', 'lambdas/stores', 'lambdas/runtime', 'node:', 'zod'],
+    may: ['lambdas/contract', 'lambdas/domain', 'lambdas/stores', 'lambdas/steps', 'lambdas/runtime', 'node:', 'zod'],
     mayKnow: ['aws-lambda'],
   },
   { folder: 'lib/config', may: ['lambdas/contract', 'node:', 'zod'] },

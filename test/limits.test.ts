@@ -5,7 +5,7 @@ import * as limits from '../lambdas/contract/limits.ts';
 
 const page = readFileSync(new URL('../docs/limits.md', import.meta.url), 'utf8');
 
-const units = ['bytes', 'KiB', 'MiB', 'GiB'];
+const units = ['B', 'KiB', 'MiB', 'GiB'];
 
 /** `5 GiB`, `1,048,576`: bytes in the largest unit that leaves a whole number. */
 function shown(name: string, value: number): string {

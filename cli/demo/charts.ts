@@ -112,20 +112,9 @@ const lanes = [
   { name: 'data', types: ['DatasetVersionRegistered', 'DatasetRejected'] },
   {
     name: 'training',
-    types: [
-      'TrainingRequested',
-      'TrainingSuppressed',
-      'TrainingDue',
-      'TrainingDelayed',
-      'TrainingStarted',
-      'ModelTrained',
-      'TrainingFailed',
-    ],
+    types: ['TrainingRequested', 'TrainingSuppressed', 'TrainingStarted', 'ModelTrained', 'TrainingFailed'],
   },
-  {
-    name: 'evaluation',
-    types: ['EvaluationRequested', 'EvaluationDelayed', 'EvaluationStarted', 'ModelEvaluated', 'EvaluationFailed'],
-  },
+  { name: 'evaluation', types: ['EvaluationStarted', 'ModelEvaluated', 'EvaluationFailed'] },
   { name: 'gate', types: ['ModelApproved', 'ModelRejected', 'ApprovalRequested', 'ApprovalGiven'] },
   { name: 'serving', types: ['DeploymentStarted', 'ModelDeployed', 'DeploymentRolledBack'] },
   { name: 'drift', types: ['DriftMeasured', 'DriftDetected'] },

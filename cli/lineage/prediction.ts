@@ -4,7 +4,7 @@
  */
 import { ListObjectsV2Command, type S3Client } from '@aws-sdk/client-s3';
 import { captureKey, endpointName, nodeId, predictionId } from '../../lambdas/contract/keys.ts';
-import { parseCapture } from '../../lambdas/domain/drift/capture.ts';
+import { type CapturedRequest, CaptureReader } from '../../lambdas/domain/drift/capture.ts';
 import type { captureStore } from '../../lambdas/stores/capture-store.ts';
 import type { GraphEdge, GraphNode } from '../../lambdas/stores/lineage-store.ts';
 import type { LineageSource } from './walk.ts';
@@ -57,7 +57,7 @@ const FLUSH_MINUTES = 15;
 export async function findCaptured(
   s3: S3Client,
   bucket: string,
-  store: Pick<ReturnType<typeof captureStore>, 'readCapture'>,
+  store: Pick<ReturnType<typeof captureStore>, 'captured'>,
   environment: string,
   prediction: Prediction,
 ): Promise<CapturedRow | undefined> {
@@ -74,7 +74,7 @@ export async function findCaptured(
       for (const { Key = '', LastModified } of page.Contents ?? []) {
         const written = LastModified?.getTime() ?? 0;
         if (written < from || written > until) continue;
-        const found = findIn(await store.readCapture(Key), prediction);
+        const found = await findIn(await store.captured(Key), prediction);
         if (found) return { key: Key, ...found };
       }
       token = page.NextContinuationToken;
@@ -83,8 +83,18 @@ export async function findCaptured(
   return undefined;
 }
 
-function findIn(text: string, { inferenceId, row }: Prediction): Omit<CapturedRow, 'key'> | undefined {
-  const request = parseCapture(text).requests.find((each) => each.inferenceId === inferenceId);
+async function findIn(
+  bytes: AsyncIterable<Uint8Array>,
+  { inferenceId, row }: Prediction,
+): Promise<Omit<CapturedRow, 'key'> | undefined> {
+  const found: CapturedRequest[] = [];
+  const reader = new CaptureReader({
+    request: (each) => each.inferenceId === inferenceId && found.push(each),
+    broken() {},
+  });
+  for await (const chunk of bytes) reader.push(chunk);
+  reader.end();
+  const [request] = found;
   const input = request?.rows[row];
   return request && input ? { line: request.line, row: input, prediction: request.predictions[row] } : undefined;
 }

@@ -72,7 +72,7 @@ export const environments = {
   'finish-deployment': z.object({ ...table, ...bus }),
   predict: z.object({}),
   'describe-project': z.object({ ...table }),
-  'record-ground-truth': z.object({ CAPTURE_BUCKET: name }),
+  'record-ground-truth': z.object({ ...table, CAPTURE_BUCKET: name }),
   'request-manual-training': z.object({ ...bus }),
   'request-drift-check': z.object({ ...table, ...bus }),
   'decide-model': z.object({ ...table, ...bus }),

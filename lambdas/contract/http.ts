@@ -1,5 +1,6 @@
 /** The HTTP API, IAM-signed: bodies as clients send and receive them. */
 import * as z from 'zod/mini';
+import { requestLimits } from './limits.ts';
 
 export const routes = {
   predict: { method: 'POST', path: '/projects/{project}/predictions' },
@@ -10,15 +11,6 @@ export const routes = {
   decide: { method: 'POST', path: '/projects/{project}/models/{model}/decisions' },
 } as const;
 
-/** One row `{column: value}` or many `{"rows": [...]}`; text/csv with a header row is taken too. */
-export const predictionRequest = z.union([
-  z.strictObject({ rows: z.array(z.record(z.string(), z.unknown())).check(z.minLength(1)) }),
-  z.pipe(
-    z.record(z.string(), z.unknown()),
-    z.transform((row) => ({ rows: [row] })),
-  ),
-]);
-
 export const predictionAnswer = z.object({
   project: z.string(),
   /** `flights/3`. */
@@ -26,10 +18,13 @@ export const predictionAnswer = z.object({
   predictions: z.array(z.object({ predictionId: z.string(), prediction: z.unknown() })),
 });
 
+/** The labels are parsed one by one (`groundTruthLabel`): a schema would tell the fault of each of two million. */
 export const groundTruthRequest = z.object({
-  labels: z
-    .array(z.object({ predictionId: z.string(), label: z.union([z.string(), z.number(), z.boolean()]) }))
-    .check(z.minLength(1), z.maxLength(10_000)),
+  labels: z.array(z.unknown()).check(z.minLength(1), z.maxLength(requestLimits.labels)),
+});
+export const groundTruthLabel = z.object({
+  predictionId: z.string(),
+  label: z.union([z.string(), z.number(), z.boolean()]),
 });
 
 /** The same key with a demand of the same caller makes it the same demand, however often it is sent. */
@@ -57,6 +52,6 @@ export const demandAnswer = z.object({
 export const problem = z.object({
   error: z.string(),
   message: z.string(),
-  /** Row (from 0), column and rule of each bad value. */
+  /** Row (from 0), column and rule of bad values, the first hundred; the message says how many there are. */
   violations: z.optional(z.array(z.object({ row: z.int(), column: z.string(), rule: z.string() }))),
 });

@@ -2,7 +2,9 @@
  * Names written once: S3 keys, SageMaker names, and the keys of the lineage table. Builders and parsers stand side by
  * side; a property test holds that each parser undoes its builder.
  */
+import { createHash } from 'node:crypto';
 import * as z from 'zod/mini';
+import { recordLimits } from './limits.ts';
 
 /* ---- S3 ---- */
 
@@ -29,6 +31,8 @@ export const datasetKey = {
   manifest: (project: string, manifestId: string): string => `datasets/${project}/manifests/${manifestId}.json`,
   /** The same objects as a SageMaker ManifestFile channel. */
   channel: (project: string, manifestId: string): string => `datasets/${project}/channels/${manifestId}.json`,
+  /** The files of one upload, checked and stored, whether a version holds them yet or not. */
+  accepted: (project: string, batch: string): string => `datasets/${project}/accepted/${batch}.json`,
   quarantined: (project: string, sha256: string): string => `quarantine/${project}/${sha256}/upload`,
   report: (project: string, sha256: string): string => `quarantine/${project}/${sha256}/report.json`,
 };
@@ -49,7 +53,8 @@ export const modelKey = {
 /** Capture bucket. SageMaker adds `<endpoint>/<variant>/yyyy/mm/dd/hh/<file>.jsonl`. */
 export const captureKey = {
   prefix: (project: string): string => `capture/${project}`,
-  groundTruth: (project: string): string => `ground-truth/${project}/`,
+  /** By the hash of the labels: a label is known by its content, whenever and however often it is sent. */
+  groundTruthFile: (project: string, sha256: string): string => `ground-truth/${project}/${sha256}.jsonl`,
   driftReport: (project: string, measurementId: string): string => `drift/${project}/${measurementId}.html`,
   /** The project of a captured file; undefined for any other key. */
   project(key: string): string | undefined {
@@ -64,49 +69,31 @@ export const captureKey = {
 export const sageMakerPrefix = (environment: string): string => `flywheel-${environment}-`;
 const inProject = (environment: string, project: string): string => `${sageMakerPrefix(environment)}${project}`;
 
-/*
- * SageMaker keeps jobs, models and endpoint configs when an environment is taken away, and the tables of the next one under
- * the same name begin to count at 1 again. So every name that a counter is part of has the installation in it: an evaluation's
- * as it is, a training run's and an endpoint config's in the hash.
- */
-/** Digits of an installation's id: `installationOf` makes them of the table's name. */
-export const INSTALLATION_DIGITS = 5;
-
 export const trainingJobName = {
   build: (environment: string, run: { project: string; runId: string; attempt: number }): string =>
     `${inProject(environment, run.project)}-${run.runId}-a${run.attempt}`,
   /** Undefined for a job that is not ours. */
   parse(environment: string, name: string): { project: string; runId: string; attempt: number } | undefined {
     const match = matchName(environment, name, /^(.+)-([0-9a-f]{12})-a(\d+)$/);
-    if (!match) return undefined;
-    const [project = '', runId = '', attempt] = match;
-    return { project, runId, attempt: Number(attempt) };
+    return match && { project: match[0], runId: match[1], attempt: Number(match[2]) };
   },
 };
 
-export interface EvaluationName {
-  readonly project: string;
-  readonly model: number;
-  /** Counts the evaluations of the model, from 1: another champion or another try is the next. */
-  readonly number: number;
-  readonly installation: string;
-}
-
-/** `flywheel-prod-flights-m12-e1-3fa9c`; whom it was compared with is in the evaluation's record. */
+/** The champion is part of the name: the same candidate against another champion is another evaluation. */
 export const evaluationJobName = {
-  build: (environment: string, { project, model, number, installation }: EvaluationName): string =>
-    `${inProject(environment, project)}-m${model}-e${number}-${installation}`,
-  parse(environment: string, name: string): EvaluationName | undefined {
-    const match = matchName(environment, name, /^(.+)-m(\d+)-e(\d+)-([0-9a-f]{5})$/);
-    if (!match) return undefined;
-    const [project = '', model, number, installation = ''] = match;
-    return { project, model: Number(model), number: Number(number), installation };
+  build: (environment: string, job: { project: string; model: number; champion: number | null }): string =>
+    `${inProject(environment, job.project)}-m${job.model}-vs-${job.champion ?? 'none'}`,
+  parse(environment: string, name: string): { project: string; model: number; champion: number | null } | undefined {
+    const match = matchName(environment, name, /^(.+)-m(\d+)-vs-(\d+|none)$/);
+    return (
+      match && { project: match[0], model: Number(match[1]), champion: match[2] === 'none' ? null : Number(match[2]) }
+    );
   },
 };
 
 export const endpointName = {
   build: inProject,
-  parse: (environment: string, name: string): string | undefined => matchName(environment, name, /^(.+)$/)?.[0],
+  parse: (environment: string, name: string): string | undefined => matchName(environment, name, /^(.+)()()$/)?.[0],
 };
 
 /** SageMaker writes the logs of an endpoint's containers to this group, and creates it where it is missing. */
@@ -115,15 +102,13 @@ export const endpointLogGroup = (endpoint: string): string => `/aws/sagemaker/En
 /** The one production variant of every endpoint: part of the requests, and a dimension of the metrics that alarms watch. */
 export const PRODUCTION_VARIANT = 'AllTraffic';
 
-/** SageMaker model and endpoint config of a model version; `servingHash` (6 digits) changes with the serving settings and the installation. */
+/** SageMaker model and endpoint config of a model version; `servingHash` (6 digits) changes with the serving settings. */
 export const endpointConfigName = {
   build: (environment: string, config: { project: string; model: number; servingHash: string }): string =>
     `${inProject(environment, config.project)}-m${config.model}-${config.servingHash}`,
   parse(environment: string, name: string): { project: string; model: number } | undefined {
     const match = matchName(environment, name, /^(.+)-m(\d+)-([0-9a-f]{6})$/);
-    if (!match) return undefined;
-    const [project = '', model] = match;
-    return { project, model: Number(model) };
+    return match && { project: match[0], model: Number(match[1]) };
   },
 };
 
@@ -144,7 +129,7 @@ export const predictionId = {
   build: (p: { project: string; model: number; minute: string; inferenceId: string; row: number }): string =>
     `${p.project}.${p.model}.${p.minute}.${p.inferenceId}.${p.row}`,
   parse(id: string): { project: string; model: number; minute: string; inferenceId: string; row: number } | undefined {
-    const match = /^([a-z0-9-]+)\.(\d+)\.(\d{8}T\d{4})\.([0-9a-f-]+)\.(\d+)$/.exec(id);
+    const match = /^([a-z0-9-]+)\.(\d{1,9})\.(\d{8}T\d{4})\.([0-9a-f-]{1,64})\.(\d{1,9})$/.exec(id);
     const [, project, model, minute, inferenceId, row] = match ?? [];
     if (!(project && model && minute && inferenceId && row)) return undefined;
     return { project, model: Number(model), minute, inferenceId, row: Number(row) };
@@ -184,9 +169,15 @@ export const nodeTypes = {
 export const nodeType = z.enum(Object.keys(nodeTypes) as [keyof typeof nodeTypes]);
 export type NodeType = keyof typeof nodeTypes;
 
-/** A node's id, which is also its partition key: `model/flights/3`, `dataset-version/flights/12`, `training-run/flights/3f2a…`. */
+/**
+ * A node's id, which is also its partition key: `model/flights/3`, `dataset-version/flights/12`, `training-run/flights/3f2a…`.
+ * A local name that is too long for a key is cut, and a hash of the whole follows: the node's record has it in full.
+ */
 export const nodeId = {
-  build: (type: NodeType, project: string, local: string | number): string => `${type}/${project}/${local}`,
+  build(type: NodeType, project: string, local: string | number): string {
+    const id = `${type}/${project}/${local}`;
+    return Buffer.byteLength(id) <= recordLimits.nodeIdBytes ? id : `${type}/${project}/${shortened(String(local))}`;
+  },
   parse(id: string): { type: NodeType; project: string; local: string } | undefined {
     const [type, project, ...local] = id.split('/');
     const known = nodeType.safeParse(type);
@@ -195,6 +186,14 @@ export const nodeId = {
       : undefined;
   },
 };
+
+/** Characters that stay of a long name, of at most four bytes each: enough for people to know it by. */
+const KEPT_CHARACTERS = 120;
+
+function shortened(name: string): string {
+  const hash = createHash('sha256').update(name).digest('hex');
+  return `${Array.from(name).slice(0, KEPT_CHARACTERS).join('')}~${hash.slice(0, 32)}`;
+}
 
 /** PROV relations, from effect to cause. */
 export const relations = [
@@ -218,11 +217,23 @@ export const itemKey = {
   state: (project: string) => ({ pk: `project/${project}`, sk: 'state' }),
   budget: (project: string, month: string) => ({ pk: `project/${project}`, sk: `budget#${month}` }),
   suppression: (project: string, cause: string) => ({ pk: `project/${project}`, sk: `suppression#${cause}` }),
+  /** An accepted upload that no version holds yet; oldest first. */
+  pending: (project: string, uploadedAt: string, batch: string) => ({
+    pk: `pending/${project}`,
+    sk: `${uploadedAt}#${batch}`,
+  }),
+  registration: (project: string, batch: string) => ({ pk: `registration/${project}/${batch}`, sk: 'registration' }),
   drift: (project: string, model: number) => ({ pk: `project/${project}`, sk: `drift#${model}` }),
-  /** Captured counts of one model and one hour (UTC, `2013-07-01T09`). */
-  counts: (project: string, model: number, hour: string) => ({
+  /** Captured counts of one model and one hour (UTC, `2013-07-01T09`), in a few items: by the file that is counted. */
+  counts: (project: string, model: number, hour: string, shard: number) => ({
     pk: `${partitions.counts}${project}/${model}`,
-    sk: hour,
+    sk: `${hour}#${shard}`,
+  }),
+  /** First and last sort key of the counts of these hours. An hour alone is how items of old were named. */
+  countsBetween: (project: string, model: number, first: string, last: string) => ({
+    pk: `${partitions.counts}${project}/${model}`,
+    first,
+    last: `${last}#~`,
   }),
   journal: (project: string, at: string, detailType: string, hash: string) => ({
     pk: `${partitions.journal}${project}`,
@@ -234,8 +245,9 @@ export const listKey = (project: string, type: NodeType): string => `${project}#
 /** Sorts numbers as text: ten digits. */
 export const listOrder = (number: number): string => String(number).padStart(10, '0');
 
-/** The groups of the pattern in what follows the environment's prefix. */
-function matchName(environment: string, name: string, pattern: RegExp): string[] | undefined {
+function matchName(environment: string, name: string, pattern: RegExp): [string, string, string] | undefined {
   const prefix = sageMakerPrefix(environment);
-  return name.startsWith(prefix) ? pattern.exec(name.slice(prefix.length))?.slice(1) : undefined;
+  const match = name.startsWith(prefix) ? pattern.exec(name.slice(prefix.length)) : null;
+  const [, first, second, third] = match ?? [];
+  return first === undefined || second === undefined || third === undefined ? undefined : [first, second, third];
 }

@@ -37,6 +37,65 @@ export const uploadLimits = {
   maximumSeconds: 600,
 } as const;
 
+/** One HTTP request. Over a size: 413; against a rule: 400. */
+export const requestLimits = {
+  /** Lambda takes 6 MB of event, in which a body of JSON is escaped (Lambda quotas). */
+  bodyBytes: 4 * MiB,
+  /** What goes on to the model: `Body` of InvokeEndpoint has at most 6,291,456 bytes (SageMaker runtime API reference). */
+  modelBytes: 6 * MiB,
+  /** What comes back: Lambda gives out 6 MB, in which the answer is escaped. */
+  answerBytes: 4 * MiB,
+  /** Names in one row, or in the header of a CSV body: as in an upload. */
+  columns: uploadLimits.columns,
+  /** Violations that an answer tells one by one; all are counted. */
+  violations: 100,
+  /** Ground truth: labels in one request. */
+  labels: 10_000,
+  /** A prediction id names its row; requests of this many rows do not fit into `bodyBytes`. */
+  rowNumber: 1_000_000,
+  /** How far a prediction's minute may be ahead of our clock: those of two functions differ. */
+  clockSkewSeconds: 300,
+} as const;
+
+/** One file of captured requests, and what comes of it. */
+export const captureLimits = {
+  /** One invocation: request and answer, of at most 6 MB each, escaped. A longer line is left out and told of. */
+  lineBytes: 16 * MiB,
+  /** Of one file; a function reads so much in a quarter of its minute. What follows is left out: drift is measured on a sample anyway. */
+  fileBytes: 256 * MiB,
+  /** Rows of one invocation, asked before each of them is parsed. */
+  rowsPerLine: 100_000,
+  /** Captured rows that are kept at once, before they become counts. */
+  pendingBytes: 16 * MiB,
+  /** Models and hours in one file: SageMaker starts a file a few minutes after the one before. */
+  groups: 48,
+  /** Items in which the counts of one model and hour are kept: so many files can be counted at once. */
+  shards: 4,
+  /** Names of files in one item, 19 bytes each; DynamoDB takes 400 kB. Files beyond it are not counted. */
+  filesPerItem: 10_000,
+  /** `baseline.json` of a model: 1,000 features of 20 values with long names. */
+  baselineBytes: 4 * MiB,
+  /** Bins of all features: their counts are one item, up to ten bytes each. */
+  baselineBins: 30_000,
+  /** Lines that could not be read and are logged one by one; all are counted. */
+  loggedLines: 20,
+} as const;
+
+/** What jobs and uploads leave in the lineage table: DynamoDB takes 400 kB an item, events 256 kB (DynamoDB, EventBridge quotas). */
+export const recordLimits = {
+  /** `evaluation.json`, as a job writes it; it stays in S3. */
+  evaluationBytes: 16 * MiB,
+  /** What of it the table keeps, beside it: metrics whole, and of the slices those that may decide. */
+  evaluationRecordBytes: 200 * KiB,
+  /** Slices of an evaluation that is cut: each is a reason in the gate's decision, whose event has 256 kB. */
+  slices: 500,
+  /**
+   * A node's id. DynamoDB: a sort key has at most 1,024 bytes, and an edge's is the id with the relation before it; S3's keys,
+   * which upload nodes are named by, have 1,024 themselves. A longer name is cut and told apart by a hash.
+   */
+  nodeIdBytes: 900,
+} as const;
+
 /** How long a file of this size may be under inspection. */
 export function inspectionSeconds(storedBytes: number): number {
   const { baseSeconds, bytesPerSecond, maximumSeconds } = uploadLimits;

@@ -16,11 +16,11 @@ import {
 } from '../contract/keys.ts';
 import type { ModelRecord } from '../contract/records.ts';
 import type { ProjectSettings } from '../contract/settings.ts';
+import { WITHOUT_NETWORK } from './jobs.ts';
 import { rollbackAlarmNames } from './serving/rollback-alarms.ts';
 
 export interface DeploymentPlaces {
   readonly environment: string;
-  readonly installation: string;
   readonly roleArn: string;
   readonly keyArn: string;
   readonly captureBucket: string;
@@ -46,7 +46,7 @@ export function deploymentRequests(
   const endpointConfig = endpointConfigName.build(places.environment, {
     project,
     model: model.model,
-    servingHash: servingHash(settings, places.installation),
+    servingHash: servingHash(settings),
   });
   const tags = [
     { Key: 'flywheel:project', Value: project },
@@ -63,6 +63,7 @@ export function deploymentRequests(
         Image: model.image,
         ModelDataUrl: model.artifact,
         Environment: {
+          ...WITHOUT_NETWORK,
           SAGEMAKER_PROGRAM: 'inference.py',
           SAGEMAKER_SUBMIT_DIRECTORY: '/opt/ml/model/code',
           FLYWHEEL_MODEL_VERSION: modelVersionName.build(project, model.model),
@@ -139,10 +140,10 @@ function blueGreenPolicy({ serving: { canary, instanceCount } }: ProjectSettings
 /** For a new fleet to be provisioned, to load the model and to pass its health check. */
 const FLEET_START_SECONDS = 1800;
 
-/** Six hexadecimal digits that change with anything in the endpoint config that is not the model, and with the installation. */
-export function servingHash(settings: ProjectSettings, installation: string): string {
+/** Six hexadecimal digits that change with anything in the endpoint config that is not the model. */
+export function servingHash(settings: ProjectSettings): string {
   const { instance, instanceCount } = settings.serving;
-  const identity = [installation, instance, instanceCount, settings.monitoring.capturePercent];
+  const identity = [instance, instanceCount, settings.monitoring.capturePercent];
   return createHash('sha256').update(JSON.stringify(identity)).digest('hex').slice(0, 6);
 }
 

@@ -1,32 +1,36 @@
 /** The SageMaker processing job that scores candidate and champion on the same held-out rows. */
 import type { CreateProcessingJobCommandInput } from '@aws-sdk/client-sagemaker';
-import { hasLocalStorage } from '../contract/instances.ts';
-import { datasetKey, modelKey } from '../contract/keys.ts';
-import type { EvaluationRecord, ModelRecord } from '../contract/records.ts';
+import { datasetKey, evaluationJobName, modelKey } from '../contract/keys.ts';
+import type { ModelRecord } from '../contract/records.ts';
 import type { ProjectSettings } from '../contract/settings.ts';
-import { instanceOf } from './jobs.ts';
+import { scriptEntrypoint } from './jobs.ts';
 
 export interface EvaluationJobPlaces {
+  readonly environment: string;
   readonly roleArn: string;
   readonly keyArn: string;
   readonly datasetBucket: string;
   readonly modelBucket: string;
 }
 
+/** Instances that score: the CPU is enough for it, and free when GPUs are not. */
+const EVALUATION_INSTANCE = 'ml.m5.xlarge';
 const ROOT = '/opt/ml/processing';
 
-/** CreateProcessingJob for an evaluation as it stands. The code is the candidate's own archive, so a repeated evaluation runs what the training ran. */
+/** CreateProcessingJob. The code is the candidate's own archive, so a repeated evaluation runs what the training ran. */
 export function evaluationJobRequest(
   settings: ProjectSettings,
-  evaluation: Pick<EvaluationRecord, 'jobName' | 'instance'>,
   candidate: ModelRecord,
   codeSha256: string,
   champion: ModelRecord | undefined,
   places: EvaluationJobPlaces,
 ): CreateProcessingJobCommandInput {
   const project = settings.name;
-  const { jobName } = evaluation;
-  const instance = instanceOf(settings.training.evaluationInstances, evaluation.instance);
+  const jobName = evaluationJobName.build(places.environment, {
+    project,
+    model: candidate.model,
+    champion: champion?.model ?? null,
+  });
   const input = (name: string, uri: string, type: 'S3Prefix' | 'ManifestFile' = 'S3Prefix') => ({
     InputName: name,
     S3Input: {
@@ -42,11 +46,7 @@ export function evaluationJobRequest(
     RoleArn: places.roleArn,
     AppSpecification: {
       ImageUri: candidate.image,
-      ContainerEntrypoint: [
-        'bash',
-        '-c',
-        `mkdir -p ${ROOT}/code && tar -xzf ${ROOT}/input/code/sourcedir.tar.gz -C ${ROOT}/code && exec python3 ${ROOT}/code/evaluate.py`,
-      ],
+      ContainerEntrypoint: scriptEntrypoint(`${ROOT}/input/code/sourcedir.tar.gz`, `${ROOT}/code`, 'evaluate.py'),
     },
     ProcessingInputs: [
       input('dataset', `s3://${places.datasetBucket}/${datasetKey.channel(project, candidate.runId)}`, 'ManifestFile'),
@@ -70,9 +70,9 @@ export function evaluationJobRequest(
     ProcessingResources: {
       ClusterConfig: {
         InstanceCount: 1,
-        InstanceType: instanceType(instance),
+        InstanceType: EVALUATION_INSTANCE,
         VolumeSizeInGB: settings.training.volumeGiB,
-        ...(hasLocalStorage(instance) ? {} : { VolumeKmsKeyId: places.keyArn }),
+        VolumeKmsKeyId: places.keyArn,
       },
     },
     NetworkConfig: { EnableNetworkIsolation: true, EnableInterContainerTrafficEncryption: false },
@@ -82,12 +82,4 @@ export function evaluationJobRequest(
       { Key: 'flywheel:model', Value: String(candidate.model) },
     ],
   };
-}
-
-type InstanceType = NonNullable<
-  NonNullable<NonNullable<CreateProcessingJobCommandInput['ProcessingResources']>['ClusterConfig']>['InstanceType']
->;
-/** The list of types grows faster than any SDK: what SageMaker does not know, it refuses by name. */
-function instanceType(name: string): InstanceType {
-  return name as InstanceType;
 }

@@ -1,4 +1,5 @@
 /** The rows of a prediction request: by the same column rules as an upload's, with the row that breaks one named. */
+import { requestLimits } from '../contract/limits.ts';
 import type { DataSettings } from '../contract/settings.ts';
 import { checkRow, type RowForm } from './dataset/columns.ts';
 import { CsvSplitter, RecordTooLong } from './dataset/csv.ts';
@@ -10,62 +11,121 @@ export interface InstanceViolation {
   readonly rule: string;
 }
 
+type RequestRow = Readonly<Record<string, unknown>>;
+
 export type CheckedInstances =
   /** Features only: ids, labels and personal data do not reach the endpoint, and so not its capture. */
-  | { readonly ok: true; readonly instances: readonly Readonly<Record<string, unknown>>[] }
-  | { readonly ok: false; readonly violations: readonly InstanceViolation[] };
+  | { readonly ok: true; readonly instances: readonly RequestRow[] }
+  /** The first violations, and how many there are. */
+  | { readonly ok: false; readonly violations: readonly InstanceViolation[]; readonly count: number };
 
 export function checkInstances(
-  rows: readonly Readonly<Record<string, unknown>>[],
+  rows: readonly RequestRow[],
   data: Pick<DataSettings, 'columns'>,
   form: RowForm,
 ): CheckedInstances {
-  const instances: Readonly<Record<string, unknown>>[] = [];
+  const instances: RequestRow[] = [];
   const violations: InstanceViolation[] = [];
+  let count = 0;
   rows.forEach((each, row) => {
     const checked = checkRow(each, data.columns, form);
-    if (checked.ok) instances.push(checked.value);
-    else violations.push(...checked.violations.map(({ column, message }) => ({ row, column, rule: ruleOf(message) })));
+    if (checked.ok) {
+      instances.push(checked.value);
+      return;
+    }
+    count += checked.count;
+    for (const { column, message } of checked.violations) {
+      if (violations.length === requestLimits.violations) break;
+      violations.push({ row, column, rule: ruleOf(message) });
+    }
   });
-  return violations.length > 0 ? { ok: false, violations } : { ok: true, instances };
+  return count > 0 ? { ok: false, violations, count } : { ok: true, instances };
 }
 
 /** `column delay: expected a number, got 'soon'` → `expected a number, got 'soon'`: the column is told beside it. */
 const ruleOf = (message: string): string => message.replace(/^column .*?: (?=expected)/, '');
 
-export type CsvRows =
-  | { readonly ok: true; readonly rows: readonly Readonly<Record<string, string>>[] }
-  | { readonly ok: false; readonly reason: string };
+/** Why a body has no rows that can be checked; `tooMany` rows are another fault than rows of another shape. */
+interface NoRows {
+  readonly ok: false;
+  readonly tooMany: boolean;
+  readonly reason: string;
+}
+export type ParsedRows = { readonly ok: true; readonly rows: readonly RequestRow[] } | NoRows;
+
+const shapeless = (reason: string): NoRows => ({ ok: false, tooMany: false, reason });
+const tooMany = (maximumRows: number): NoRows => ({
+  ok: false,
+  tooMany: true,
+  reason: `got more than the ${maximumRows} rows that fit in one request (serving.maximumRows)`,
+});
+
+/** One row `{column: value}`, or many `{"rows": [...]}`. */
+export function parseJsonRows(body: unknown, maximumRows: number): ParsedRows {
+  const EXPECTED = 'expected {column: value} or {"rows": [{column: value}]}';
+  if (!isRow(body)) return shapeless(EXPECTED);
+  const isMany = Array.isArray(body.rows) && Object.keys(body).length === 1;
+  const rows: readonly unknown[] = isMany && Array.isArray(body.rows) ? body.rows : [body];
+  if (rows.length === 0) return shapeless(`${EXPECTED}, got no row`);
+  if (rows.length > maximumRows) return tooMany(maximumRows);
+  const parsed: RequestRow[] = [];
+  for (const [index, row] of rows.entries()) {
+    if (!isRow(row)) return shapeless(`${EXPECTED}: row ${index} is no object`);
+    const columns = Object.keys(row).length;
+    if (columns > requestLimits.columns) return shapeless(tooWide(`row ${index}`, columns));
+    parsed.push(row);
+  }
+  return { ok: true, rows: parsed };
+}
+
+const isRow = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const tooWide = (what: string, columns: number): string =>
+  `${what} has ${columns} columns, expected at most ${requestLimits.columns}`;
 
 const BYTE_ORDER_MARK = '\uFEFF';
 
+/** Thrown by the splitter's handler: what comes after cannot change the answer. */
+class Enough extends Error {}
+
 /** A CSV body with a header row. */
-export function parseCsvBody(body: string): CsvRows {
+export function parseCsvBody(body: string, maximumRows: number): ParsedRows {
   const records: { fields: string[]; line: number }[] = [];
-  const broken: number[] = [];
+  const stop = (reason: string) => new Enough(reason);
   const splitter = new CsvSplitter({
-    record: (fields, line) => records.push({ fields, line }),
-    broken: (line) => broken.push(line),
+    record(fields, line) {
+      // The header is a record too.
+      if (records.length > maximumRows) throw stop('');
+      if (fields.length > requestLimits.columns) throw stop(tooWide(`line ${line}`, fields.length));
+      records.push({ fields, line });
+    },
+    broken(line) {
+      throw stop(`line ${line}: the quotes do not close`);
+    },
   });
   try {
     splitter.push(body.startsWith(BYTE_ORDER_MARK) ? body.slice(1) : body);
     splitter.end();
   } catch (error) {
-    if (error instanceof RecordTooLong) return { ok: false, reason: error.message };
+    if (error instanceof Enough) return error.message === '' ? tooMany(maximumRows) : shapeless(error.message);
+    if (error instanceof RecordTooLong) return shapeless(error.message);
     throw error;
   }
-  if (broken.length > 0) return { ok: false, reason: `line ${broken[0]}: the quotes do not close` };
+  return rowsOfRecords(records);
+}
+
+function rowsOfRecords(records: readonly { fields: readonly string[]; line: number }[]): ParsedRows {
   const [header, ...rows] = records;
-  if (!header || rows.length === 0)
-    return { ok: false, reason: 'the CSV body needs a header line and at least one row' };
-  const twice = header.fields.find((name, index) => header.fields.indexOf(name) !== index);
-  if (twice !== undefined) return { ok: false, reason: `the header names the column ${twice} twice` };
+  if (!header || rows.length === 0) return shapeless('the CSV body needs a header line and at least one row');
+  const names = new Set<string>();
+  for (const name of header.fields) {
+    if (names.has(name)) return shapeless(`the header names the column ${name} twice`);
+    names.add(name);
+  }
   const uneven = rows.find(({ fields }) => fields.length !== header.fields.length);
   if (uneven)
-    return {
-      ok: false,
-      reason: `line ${uneven.line}: got ${uneven.fields.length} fields, the header has ${header.fields.length}`,
-    };
+    return shapeless(`line ${uneven.line}: got ${uneven.fields.length} fields, the header has ${header.fields.length}`);
   return {
     ok: true,
     rows: rows.map(({ fields }) => Object.fromEntries(header.fields.map((name, index) => [name, fields[index] ?? '']))),

@@ -5,17 +5,15 @@ import { hasLocalStorage } from '../contract/instances.ts';
 import { datasetKey, modelKey, trainingJobName } from '../contract/keys.ts';
 import type { TrainingRunRecord } from '../contract/records.ts';
 import type { ProjectSettings } from '../contract/settings.ts';
-import { type ImageRegistries, imageUri, instanceOf } from './jobs.ts';
+import { type ImageRegistries, imageUri, instanceOfAttempt, scriptEntrypoint, WITHOUT_NETWORK } from './jobs.ts';
 
 /**
  * The first 12 hexadecimal digits of the SHA-256 of all that decides what a run would learn: data, code, images,
- * hyperparameters, split, seed, and the family of instance. Same identity, same run, within one installation: SageMaker's
- * jobs outlive an environment, and their artifacts are out of reach for the next.
+ * hyperparameters, split, seed, and the family of instance. Same identity, same run.
  */
-export function runIdentity(settings: ProjectSettings, manifestId: string, installation: string): string {
+export function runIdentity(settings: ProjectSettings, manifestId: string): string {
   const { training, code } = settings;
   const identity = {
-    installation,
     manifestId,
     window: training.window ?? null,
     holdOut: training.holdOut,
@@ -52,24 +50,27 @@ export function trainingJobRequest(
   const { training } = settings;
   const project = settings.name;
   const jobName = trainingJobName.build(places.environment, { project, runId: run.runId, attempt: run.attempt });
-  const instance = instanceOf(training.instances, run.instance);
   return {
     TrainingJobName: jobName,
     RoleArn: places.roleArn,
     AlgorithmSpecification: {
       TrainingImage: imageUri(places.registries, run.image),
       TrainingInputMode: 'File',
+      // No MetricDefinitions: SageMaker refuses them for its algorithms' images, of which XGBoost's is one, and nothing reads them.
       EnableSageMakerMetricsTimeSeries: false,
-      MetricDefinitions: metricDefinitions(settings),
+      // Not by the images' toolkits: docs/decisions/0010-scripts-without-toolkit.md.
+      ContainerEntrypoint: scriptEntrypoint(CODE, '/opt/ml/code', 'train.py'),
     },
     HyperParameters: {
       ...training.algorithm.hyperparameters,
       seed: String(training.seed),
+      // What the toolkits read, for a SageMaker that takes no entrypoint (inScriptMode). A path, not an S3 address: under
+      // network isolation the container cannot fetch its code, so a channel brings it.
       sagemaker_program: 'train.py',
-      // A path, not an S3 address: under network isolation the container cannot fetch its code, so a channel brings it.
-      sagemaker_submit_directory: '/opt/ml/input/data/code/sourcedir.tar.gz',
+      sagemaker_submit_directory: CODE,
       sagemaker_region: places.region,
     },
+    Environment: WITHOUT_NETWORK,
     InputDataConfig: [
       {
         ChannelName: 'dataset',
@@ -96,10 +97,10 @@ export function trainingJobRequest(
     OutputDataConfig: { S3OutputPath: `s3://${places.modelBucket}/${modelKey.runs(project)}`, KmsKeyId: places.keyArn },
     CheckpointConfig: { S3Uri: `s3://${places.modelBucket}/${modelKey.checkpoints(project, run.runId)}` },
     ResourceConfig: {
-      InstanceType: instanceType(instance),
+      InstanceType: instanceType(instanceOfAttempt(training.instances, run.attempt)),
       InstanceCount: 1,
       VolumeSizeInGB: training.volumeGiB,
-      ...(hasLocalStorage(instance) ? {} : { VolumeKmsKeyId: places.keyArn }),
+      ...(hasLocalStorage(instanceOfAttempt(training.instances, run.attempt)) ? {} : { VolumeKmsKeyId: places.keyArn }),
     },
     StoppingCondition: {
       MaxRuntimeInSeconds: training.maximumRuntimeSeconds,
@@ -113,6 +114,14 @@ export function trainingJobRequest(
       { Key: 'flywheel:run', Value: run.runId },
     ],
   };
+}
+
+/** The same job run by its image's toolkit, which reads what the hyperparameters say of the program. */
+export function inScriptMode(request: CreateTrainingJobCommandInput): CreateTrainingJobCommandInput {
+  const { AlgorithmSpecification: algorithm, ...rest } = request;
+  if (algorithm === undefined) return request;
+  const { ContainerEntrypoint: _, ...toolkit } = algorithm;
+  return { ...rest, AlgorithmSpecification: toolkit };
 }
 
 /**
@@ -129,15 +138,10 @@ export function windowOf<T>(objects: readonly T[], window: { readonly versions: 
   return window ? objects.slice(-window.versions) : objects;
 }
 
-const contentType = { csv: 'text/csv', jsonl: 'application/jsonlines', parquet: 'application/x-parquet' } as const;
+/** The code archive in a training container. */
+const CODE = '/opt/ml/input/data/code/sourcedir.tar.gz';
 
-/** train.py prints `validation-auc=0.7312`; SageMaker keeps the last value of each. */
-function metricDefinitions(settings: ProjectSettings) {
-  return [settings.gate.metric].map((name) => ({
-    Name: `validation:${name}`,
-    Regex: `validation-${name}=([-+0-9.eE]+)`,
-  }));
-}
+const contentType = { csv: 'text/csv', jsonl: 'application/jsonlines', parquet: 'application/x-parquet' } as const;
 
 type InstanceType = NonNullable<NonNullable<CreateTrainingJobCommandInput['ResourceConfig']>['InstanceType']>;
 /** The list of types grows faster than any SDK: what SageMaker does not know, it refuses by name. */

@@ -15,6 +15,7 @@ export type VersionPlan =
     };
 
 /**
+ * The version after some uploads, each a batch of files that are taken up together, in the order of their upload.
  * append: the live objects, in the order of their upload; an object replaces an older one that was uploaded to the same
  * key. snapshot: the newest upload alone. Both are a function of what was uploaded when, not of the order in which the
  * events arrive: an upload that a newer one has replaced changes nothing.
@@ -22,10 +23,12 @@ export type VersionPlan =
 export function planVersion(
   settings: ProjectSettings,
   present: readonly ManifestObject[],
-  uploaded: readonly ManifestObject[],
+  batches: readonly (readonly ManifestObject[])[],
 ): VersionPlan {
   const objects =
-    settings.data.mode === 'append' ? liveObjects([...present, ...uploaded]) : newestUpload(present, uploaded);
+    settings.data.mode === 'append'
+      ? liveObjects([...present, ...batches.flat()])
+      : batches.reduce(newestUpload, present);
   const id = manifestId(objects);
   if (id === manifestId(present)) return { change: false };
   const known = new Set(present.map((object) => object.sha256));
@@ -77,6 +80,12 @@ export function uploaderOf(requester: string | undefined): string {
 }
 
 const REQUESTER = /^(\d{12}|[a-z0-9.-]+\.amazonaws\.com(\.cn)?)$/;
+
+/** Names an upload by what it is: the same keys in the same S3 versions. 32 hexadecimal digits. */
+export function batchId(uploads: readonly { readonly key: string; readonly s3Version: string }[]): string {
+  const names = uploads.map(({ key, s3Version }) => JSON.stringify([key, s3Version])).sort();
+  return createHash('sha256').update(names.join('\n')).digest('hex').slice(0, 32);
+}
 
 /** SHA-256 over the objects' SHA-256 in order, 32 hexadecimal digits of it. */
 export function manifestId(objects: readonly Pick<ManifestObject, 'sha256'>[]): string {

@@ -96,8 +96,8 @@ async function countsInWindow(
 ) {
   const hour = (time: number) => new Date(time).toISOString().slice(0, 13);
   const until = now().getTime();
-  const { pk, sk: last } = itemKey.counts(project.name, model, hour(until));
-  const first = hour(until - project.monitoring.windowSeconds * 1000);
+  const from = until - project.monitoring.windowSeconds * 1000;
+  const { pk, first, last } = itemKey.countsBetween(project.name, model, hour(from), hour(until));
   const items = await services.lineage.range(pk, first, last);
   return items
     .map((each) => decodeCounts(baseline, countsItem.parse(each).counts))

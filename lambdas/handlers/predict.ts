@@ -1,13 +1,12 @@
 /** POST /projects/{project}/predictions → one prediction a row, each with an id that names its origin. */
 import { randomUUID } from 'node:crypto';
-import * as z from 'zod/mini';
-import { predictionRequest } from '../contract/http.ts';
 import { endpointName, modelVersionName, predictionId } from '../contract/keys.ts';
+import { requestLimits } from '../contract/limits.ts';
 import type { ProjectSettings } from '../contract/settings.ts';
-import { checkInstances, parseCsvBody } from '../domain/prediction-rows.ts';
+import { checkInstances, parseCsvBody, parseJsonRows } from '../domain/prediction-rows.ts';
 import type { Context } from '../runtime/event-handler.ts';
 import { type HttpAnswer, HttpProblem, type HttpRequest, httpHandler } from '../runtime/http-handler.ts';
-import { parseJsonBody } from '../runtime/json-body.ts';
+import { limitBody, parseJsonBody } from '../runtime/json-body.ts';
 import { projectNamed } from '../runtime/settings.ts';
 import { type InferenceGateway, inferenceGateway } from '../stores/inference-gateway.ts';
 
@@ -17,8 +16,6 @@ interface Services {
 
 /** What a client should wait before it asks an endpoint again that is being made. */
 const RETRY_AFTER_SECONDS = 30;
-/** Violations in one answer; more of them say no more. */
-const MAXIMUM_VIOLATIONS = 100;
 
 export const handler = httpHandler({
   name: 'predict',
@@ -34,23 +31,25 @@ export async function predict(
   const { rows, form } = readRows(request, project);
   const checked = checkInstances(rows, project.data, form);
   if (!checked.ok) {
-    const [first] = checked.violations;
+    const { violations, count } = checked;
+    const [first] = violations;
     throw new HttpProblem(
       400,
-      `row ${first?.row ?? 0}, column ${first?.column ?? '?'}: ${first?.rule ?? 'invalid'} (${checked.violations.length} violations)`,
-      { violations: checked.violations.slice(0, MAXIMUM_VIOLATIONS) },
+      `row ${first?.row ?? 0}, column ${first?.column ?? '?'}: ${first?.rule ?? 'invalid'} (${count} violations)`,
+      { violations: [...violations] },
     );
   }
   const inferenceId = randomUUID();
   const at = now();
   const outcome = await services.inference.invoke(
     endpointName.build(settings.name, project.name),
-    checked.instances,
+    modelBody(checked.instances),
+    checked.instances.length,
     inferenceId,
   );
   switch (outcome.outcome) {
     case 'answered':
-      return { status: 200, body: answerBody(project, outcome.answer, inferenceId, at) };
+      return withinAnswer(answerBody(project, outcome.answer, inferenceId, at), rows.length);
     case 'not-ready':
       throw new HttpProblem(
         503,
@@ -66,34 +65,39 @@ export async function predict(
 }
 
 function readRows(request: HttpRequest, project: ProjectSettings) {
+  limitBody(request.body);
   const type = (request.headers['content-type'] ?? 'application/json').split(';')[0]?.trim();
+  if (type !== 'application/json' && type !== 'text/csv')
+    throw new HttpProblem(415, `got content type ${type?.slice(0, 80)}, expected application/json or text/csv`);
   const form = type === 'text/csv' ? 'text' : 'json';
-  const rows = form === 'text' ? csvRows(request.body) : jsonRows(request.body, type);
   const { maximumRows } = project.serving;
-  if (rows.length > maximumRows)
+  const parsed =
+    form === 'text' ? parseCsvBody(request.body, maximumRows) : parseJsonRows(parseJsonBody(request.body), maximumRows);
+  if (!parsed.ok) throw new HttpProblem(parsed.tooMany ? 413 : 400, parsed.reason);
+  return { rows: parsed.rows, form } as const;
+}
+
+/** What goes to the model: SageMaker refuses a longer body as if the request had no shape. */
+function modelBody(instances: readonly object[]): string {
+  const body = JSON.stringify({ instances });
+  const bytes = Buffer.byteLength(body);
+  if (bytes > requestLimits.modelBytes)
     throw new HttpProblem(
       413,
-      `got ${rows.length} rows, at most ${maximumRows} fit in one request (serving.maximumRows)`,
+      `the features of ${instances.length} rows have ${bytes} bytes, at most ${requestLimits.modelBytes} go to a model in one request: send fewer rows`,
     );
-  return { rows, form } as const;
+  return body;
 }
 
-function jsonRows(body: string, type: string | undefined): readonly Record<string, unknown>[] {
-  if (type !== 'application/json')
-    throw new HttpProblem(415, `got content type ${type}, expected application/json or text/csv`);
-  const parsed = predictionRequest.safeParse(parseJsonBody(body));
-  if (!parsed.success)
+/** Lambda gives out no more, and an answer that is cut is none. */
+function withinAnswer(body: object, rows: number): HttpAnswer {
+  const bytes = Buffer.byteLength(JSON.stringify(body));
+  if (bytes > requestLimits.answerBytes)
     throw new HttpProblem(
-      400,
-      `expected {column: value} or {"rows": [{column: value}]}: ${z.prettifyError(parsed.error)}`,
+      413,
+      `the predictions of ${rows} rows have ${bytes} bytes, at most ${requestLimits.answerBytes} fit in one answer: send fewer rows`,
     );
-  return parsed.data.rows;
-}
-
-function csvRows(body: string): readonly Record<string, unknown>[] {
-  const parsed = parseCsvBody(body);
-  if (!parsed.ok) throw new HttpProblem(400, parsed.reason);
-  return parsed.rows;
+  return { status: 200, body };
 }
 
 function answerBody(

@@ -3,16 +3,17 @@ import { s3ObjectCreated } from '../contract/aws-events.ts';
 import { DatasetRejected, DatasetVersionRegistered } from '../contract/events.ts';
 import { uploadKey } from '../contract/keys.ts';
 import { metrics } from '../contract/metrics.ts';
+import type { AcceptedFile, AcceptedUpload } from '../contract/records.ts';
 import type { ProjectSettings } from '../contract/settings.ts';
 import { inspectUpload } from '../domain/dataset/inspect.ts';
-import { ConcurrentChange } from '../domain/errors.ts';
-import { planVersion, uploaderOf } from '../domain/versions.ts';
+import { batchId, uploaderOf } from '../domain/versions.ts';
 import { type Context, eventHandler, type ParsedEvent } from '../runtime/event-handler.ts';
 import { findProject } from '../runtime/settings.ts';
+import { accept, acceptanceOf, register } from '../steps/data/register-accepted.ts';
 import { type DatasetStore, datasetStore, type Upload } from '../stores/dataset-store.ts';
 import { type EventPublisher, eventPublisher } from '../stores/event-publisher.ts';
 import { type LineageStore, lineageStore, type RecordOf } from '../stores/lineage-store.ts';
-import { type Accepted, claimOf, sumRows, uploadName, versionWrites } from '../stores/version-writes.ts';
+import { claimOf, uploadName } from '../stores/version-writes.ts';
 
 interface Services {
   readonly lineage: LineageStore;
@@ -47,16 +48,45 @@ export async function registerDatasetVersion(
     return context.log.warn('an upload belongs to no project', { key: object.key, expected: `a key under ${known}` });
   }
   const uploads = await uploadsOf(project, object.key, object['version-id'], context.services.datasets);
-  const uploadedBy = uploaderOf(event.detail.requester);
-  const accepted: Accepted[] = [];
-  for (const upload of uploads) {
-    const checked = await inspect(project, upload, uploadedBy, context);
-    // One bad file keeps a whole multi-file upload out: half a batch is no version.
-    if (!checked) return;
-    accepted.push(checked);
-  }
-  if (accepted.length > 0) await register(project, accepted, context);
+  if (uploads.length === 0) return;
+  const acceptance = await acceptedOf(project, uploads, uploaderOf(event.detail.requester), context);
+  if (!acceptance) return;
+  const { upload, repeated } = acceptance;
+  const { version, byUs } = await register(project, upload, newestOf(uploads), context);
+  // Who took the upload up tells of the version; a repeated event tells again, since that may have been lost.
+  if (byUs || repeated) await announceVersion(project, version, context.services);
 }
+
+/** The upload as it was accepted, now or when its event came before; undefined when a file of it was quarantined. */
+async function acceptedOf(
+  project: ProjectSettings,
+  uploads: readonly Upload[],
+  uploadedBy: string,
+  context: Context<Services>,
+): Promise<{ readonly upload: AcceptedUpload; readonly repeated: boolean } | undefined> {
+  const { services, metrics: recorder } = context;
+  const batch = batchId(uploads);
+  const uploadedAt = newestOf(uploads);
+  if ((await acceptanceOf(project.name, batch, uploadedAt, services)) !== 'new')
+    return { upload: await services.datasets.readAccepted(project.name, batch), repeated: true };
+  const files: AcceptedFile[] = [];
+  for (const upload of uploads) {
+    const file = await inspect(project, upload, uploadedBy, context);
+    // One bad file keeps a whole multi-file upload out: half a batch is no version.
+    if (!file) return undefined;
+    files.push(file);
+  }
+  const upload: AcceptedUpload = { schemaVersion: 1, batch, files, at: context.now().toISOString() };
+  await accept(project.name, upload, uploadedAt, services);
+  recorder.record(project.name, metrics.datasetRejected, 0);
+  return { upload, repeated: false };
+}
+
+const newestOf = (uploads: readonly Upload[]): string =>
+  uploads
+    .map((upload) => upload.uploadedAt)
+    .toSorted()
+    .at(-1) ?? '';
 
 /** The objects that the event completes: itself, or all that a marker closes; none when a marker is still to come. */
 async function uploadsOf(
@@ -81,7 +111,7 @@ async function inspect(
   upload: Upload,
   uploadedBy: string,
   context: Context<Services>,
-): Promise<Accepted | undefined> {
+): Promise<AcceptedFile | undefined> {
   const { datasets } = context.services;
   const inspection = await inspectUpload(
     { size: upload.bytes, read: (range) => datasets.read(upload, range) },
@@ -98,8 +128,8 @@ async function inspect(
     context.log.warn('too many ids to find every duplicate', { key: upload.key, rows: inspection.rows });
   await datasets.storeObject(upload, project.name, inspection.sha256, profile);
   return {
-    upload,
     uploadedBy,
+    ...claimOf(upload),
     object: {
       sha256: inspection.sha256,
       bytes: upload.bytes,
@@ -145,41 +175,11 @@ async function reject(
   });
 }
 
-async function register(
-  project: ProjectSettings,
-  accepted: readonly Accepted[],
-  context: Context<Services>,
-): Promise<void> {
-  const { lineage, datasets, events } = context.services;
-  const state = await lineage.state(project.name);
-  const present = state.manifestId ? (await datasets.readManifest(project.name, state.manifestId)).objects : [];
-  const plan = planVersion(
-    project,
-    present,
-    accepted.map((each) => each.object),
-  );
-  if (!plan.change) {
-    // The same content again. A retry of the event that registered it must still tell of it.
-    if (state.datasetVersion !== undefined) await announceVersion(project, state.datasetVersion, events, lineage);
-    return;
-  }
-  await datasets.writeManifest(project.name, plan.manifestId, plan.manifest);
-  const version = (state.datasetVersion ?? 0) + 1;
-  const at = context.now().toISOString();
-  const writes = versionWrites(project, state, version, plan, accepted, at);
-  const outcome = await lineage.write(writes);
-  if (!outcome.written) throw new ConcurrentChange(`the state of ${project.name}`);
-  context.metrics.record(project.name, metrics.datasetRejected, 0);
-  context.metrics.record(project.name, metrics.datasetRows, sumRows(plan.added));
-  await announceVersion(project, version, events, lineage);
-}
-
 async function announceVersion(
   project: ProjectSettings,
   version: number,
-  events: EventPublisher,
-  lineage: LineageStore,
-) {
+  { lineage, events }: Services,
+): Promise<void> {
   const record = await lineage.require('dataset-version', project.name, version);
   await events.publish(DatasetVersionRegistered, { ...record, project: project.name });
 }

@@ -1,27 +1,54 @@
 /** The capture bucket: what endpoints captured, ground truth, drift reports. */
-import { randomUUID } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { GetObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { captureKey } from '../contract/keys.ts';
 
 export type CaptureStore = ReturnType<typeof captureStore>;
 
+/** Writers of one key at once that S3 turns away, before we give up. */
+const ATTEMPTS = 3;
+
 export function captureStore(bucket: string, client = new S3Client({})) {
+  /**
+   * Writes an object that is not there yet (PutObject, S3 API reference, If-None-Match): 412 says that it is there, 409 that
+   * another writer is at it, so that it has to be asked again.
+   */
+  async function putOnce(Key: string, Body: string): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const content = { Body, ContentType: 'application/jsonlines', IfNoneMatch: '*' };
+        await client.send(new PutObjectCommand({ Bucket: bucket, Key, ...content }));
+        return;
+      } catch (error) {
+        const name = error instanceof Error ? error.name : '';
+        if (name === 'PreconditionFailed') return;
+        if (name !== 'ConditionalRequestConflict' || attempt === ATTEMPTS) throw error;
+      }
+    }
+  }
+
   return {
-    async readCapture(key: string): Promise<string> {
+    /** The bytes of a captured file as they come: hundreds of megabytes do not fit into a function. */
+    async captured(key: string): Promise<AsyncIterable<Uint8Array>> {
       const { Body } = await client.send(new GetObjectCommand({ Bucket: bucket, Key: key }));
-      return (await Body?.transformToString()) ?? '';
+      if (!Body) throw new Error(`s3://${bucket}/${key} has no body`);
+      return Body.transformToWebStream();
     },
 
-    /** One JSON line a label, under the hour of its arrival. */
-    async writeGroundTruth(project: string, labels: readonly { predictionId: string; label: unknown }[], now: Date) {
-      const hour = now.toISOString().slice(0, 13).replaceAll(/[-T]/g, '/');
-      await client.send(
-        new PutObjectCommand({
-          Bucket: bucket,
-          Key: `${captureKey.groundTruth(project)}${hour}/${randomUUID()}.jsonl`,
-          Body: labels.map((label) => `${JSON.stringify({ ...label, receivedAt: now.toISOString() })}\n`).join(''),
-          ContentType: 'application/jsonlines',
-        }),
+    /**
+     * One JSON line a label. The key is made of what is said, not of when: the same labels again are the same object, and
+     * the first one stays.
+     */
+    async writeGroundTruth(
+      project: string,
+      labels: readonly { predictionId: string; label: string | number | boolean }[],
+      source: { readonly recordedBy: string; readonly receivedAt: string },
+    ): Promise<void> {
+      const said = labels.map(({ predictionId, label }) => JSON.stringify({ predictionId, label })).sort();
+      const hash = createHash('sha256').update(said.join('\n')).digest('hex');
+      await putOnce(
+        captureKey.groundTruthFile(project, hash),
+        labels.map((label) => `${JSON.stringify({ ...label, ...source })}\n`).join(''),
       );
     },
 

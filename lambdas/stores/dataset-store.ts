@@ -11,7 +11,13 @@ import {
 } from '@aws-sdk/client-s3';
 import { datasetKey } from '../contract/keys.ts';
 import { uploadLimits } from '../contract/limits.ts';
-import { type ManifestFile, type ManifestObject, manifestFile } from '../contract/records.ts';
+import {
+  type AcceptedUpload,
+  acceptedUpload,
+  type ManifestFile,
+  type ManifestObject,
+  manifestFile,
+} from '../contract/records.ts';
 import type { Profile } from '../domain/dataset/profile.ts';
 import { encodeProfile } from '../domain/dataset/profile-summary.ts';
 import { channelManifest } from '../domain/versions.ts';
@@ -57,6 +63,11 @@ export function datasetStore(buckets: DatasetBuckets, client = new S3Client({}))
         ...encryption,
       }),
     );
+  }
+
+  async function getJson(Key: string): Promise<unknown> {
+    const { Body } = await client.send(new GetObjectCommand({ Bucket: datasetBucket, Key }));
+    return JSON.parse((await Body?.transformToString()) ?? '');
   }
 
   async function copy(upload: Upload, Key: string): Promise<void> {
@@ -137,15 +148,20 @@ export function datasetStore(buckets: DatasetBuckets, client = new S3Client({}))
       return datasetKey.report(project, sha256);
     },
 
+    async writeAccepted(project: string, upload: AcceptedUpload): Promise<void> {
+      await putJson(datasetKey.accepted(project, upload.batch), acceptedUpload.parse(upload));
+    },
+
+    async readAccepted(project: string, batch: string): Promise<AcceptedUpload> {
+      return acceptedUpload.parse(await getJson(datasetKey.accepted(project, batch)));
+    },
+
     async writeManifest(project: string, manifestId: string, manifest: ManifestFile): Promise<void> {
       await putJson(datasetKey.manifest(project, manifestId), manifestFile.parse(manifest));
     },
 
     async readManifest(project: string, manifestId: string): Promise<ManifestFile> {
-      const { Body } = await client.send(
-        new GetObjectCommand({ Bucket: datasetBucket, Key: datasetKey.manifest(project, manifestId) }),
-      );
-      return manifestFile.parse(JSON.parse((await Body?.transformToString()) ?? ''));
+      return manifestFile.parse(await getJson(datasetKey.manifest(project, manifestId)));
     },
 
     /** The file that a SageMaker channel of type ManifestFile names. */

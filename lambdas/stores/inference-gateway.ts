@@ -16,7 +16,8 @@ export type InferenceGateway = ReturnType<typeof inferenceGateway>;
 
 export function inferenceGateway(client = new SageMakerRuntimeClient({ maxAttempts: 2 })) {
   return {
-    async invoke(endpoint: string, instances: readonly object[], inferenceId: string): Promise<InferenceOutcome> {
+    /** @param body JSON of `{instances}`, `rows` of them */
+    async invoke(endpoint: string, body: string, rows: number, inferenceId: string): Promise<InferenceOutcome> {
       try {
         const { Body } = await client.send(
           new InvokeEndpointCommand({
@@ -24,10 +25,10 @@ export function inferenceGateway(client = new SageMakerRuntimeClient({ maxAttemp
             ContentType: 'application/json',
             Accept: 'application/json',
             InferenceId: inferenceId,
-            Body: JSON.stringify({ instances }),
+            Body: body,
           }),
         );
-        return parseAnswer(Body?.transformToString() ?? '', instances.length);
+        return parseAnswer(Body?.transformToString() ?? '', rows);
       } catch (error) {
         return failure(error);
       }
@@ -36,7 +37,7 @@ export function inferenceGateway(client = new SageMakerRuntimeClient({ maxAttemp
 }
 
 function parseAnswer(text: string, rows: number): InferenceOutcome {
-  const answer = invocationResponse.safeParse(JSON.parse(text));
+  const answer = invocationResponse.safeParse(parsedJson(text));
   if (!answer.success) return { outcome: 'failed', reason: 'the model answered in a shape that is not its contract' };
   if (answer.data.predictions.length !== rows)
     return {
@@ -44,6 +45,16 @@ function parseAnswer(text: string, rows: number): InferenceOutcome {
       reason: `the model answered ${answer.data.predictions.length} predictions for ${rows} rows`,
     };
   return { outcome: 'answered', answer: answer.data };
+}
+
+/** Undefined for what is no JSON: of another shape, like any other. */
+function parsedJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
 }
 
 function failure(error: unknown): InferenceOutcome {

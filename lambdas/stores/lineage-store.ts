@@ -11,11 +11,13 @@ import {
   QueryCommand,
   TransactWriteCommand,
 } from '@aws-sdk/lib-dynamodb';
-import * as z from 'zod/mini';
+import type * as z from 'zod/mini';
 import { itemKey, listKey, type NodeType, nodeId, type Relation, relations, table } from '../contract/keys.ts';
 import { edgeRecord, nodeRecords, type StateRecord, stateRecord } from '../contract/records.ts';
 import { ConcurrentChange } from '../domain/errors.ts';
 import {
+  type Fact,
+  factItem,
   NOT_THERE,
   type RecordType,
   transactItem,
@@ -38,7 +40,8 @@ export interface GraphEdge {
   readonly to: string;
 }
 
-const budgetItem = z.object({ hours: z._default(z.number(), 0), reserved: z._default(z.number(), 0) });
+/** Requests under way at the same time: more than an SDK client keeps connections for. */
+const FACTS_AT_ONCE = 50;
 
 export type LineageStore = ReturnType<typeof lineageStore>;
 
@@ -110,10 +113,10 @@ export function lineageStore(
       return item ? stateRecord.parse(item) : { revision: 0 };
     },
 
-    /** Hours of instances in a month, `2026-11`: used by jobs that have ended, and held back for those under way. */
-    async budget(project: string, month: string): Promise<{ readonly hours: number; readonly reserved: number }> {
+    /** Training hours used in a month, `2026-11`. */
+    async hoursUsed(project: string, month: string): Promise<number> {
       const item = await getItem(itemKey.budget(project, month));
-      return budgetItem.parse(item ?? {});
+      return typeof item?.hours === 'number' ? item.hours : 0;
     },
 
     /** All writes or none. */
@@ -137,6 +140,16 @@ export function lineageStore(
       }
     },
 
+    /** Writes facts, each by itself: a repeat writes the same again, and a failure leaves some of them written. */
+    async note(facts: readonly Fact[]): Promise<void> {
+      for (let start = 0; start < facts.length; start += FACTS_AT_ONCE)
+        await Promise.all(
+          facts
+            .slice(start, start + FACTS_AT_ONCE)
+            .map((fact) => client.send(new PutCommand({ TableName: tableName, Item: factItem(fact) }))),
+        );
+    },
+
     /** Writes an item of its own once: the first caller's fields stay, and every caller gets them. */
     async once(key: { pk: string; sk: string }, fields: Record<string, unknown>, expiresAt?: number) {
       try {
@@ -158,13 +171,15 @@ export function lineageStore(
     /** Reads one item as it is; undefined when absent. For items that are neither node nor edge nor state. */
     item: getItem,
 
-    /** Items of one partition whose sort key lies between two values, oldest first. */
-    async range(partition: string, from: string, to: string): Promise<Record<string, unknown>[]> {
-      return query({
+    /** Items of one partition whose sort key lies between two values, oldest first, at most `limit`. Strongly consistent. */
+    async range(partition: string, from: string, to: string, limit?: number): Promise<Record<string, unknown>[]> {
+      const input = {
+        ConsistentRead: true,
         KeyConditionExpression: '#pk = :pk AND #sk BETWEEN :from AND :to',
         ExpressionAttributeNames: { '#pk': table.partitionKey, '#sk': table.sortKey },
         ExpressionAttributeValues: { ':pk': partition, ':from': from, ':to': to },
-      });
+      };
+      return limit === undefined ? query(input) : query({ ...input, Limit: limit }, limit);
     },
 
     /**

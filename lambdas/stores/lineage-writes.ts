@@ -49,14 +49,17 @@ export type Write =
       readonly set: Partial<Omit<StateRecord, 'revision'>>;
       readonly unset?: readonly (keyof StateRecord)[];
     }
-  /** Adds to what jobs of a month have used, and to what is held back for those under way. */
+  /** An item of its own; fails when it exists. */
   | {
-      readonly kind: 'hours';
-      readonly project: string;
-      readonly month: string;
-      readonly hours: number;
-      readonly reserved: number;
-    };
+      readonly kind: 'claim';
+      readonly key: { readonly pk: string; readonly sk: string };
+      readonly fields: Readonly<Record<string, unknown>>;
+    }
+  /** Writes nothing; fails when the item exists. */
+  | { readonly kind: 'absent'; readonly key: { readonly pk: string; readonly sk: string } }
+  /** Removes an item of its own, whether it exists or not. */
+  | { readonly kind: 'release'; readonly key: { readonly pk: string; readonly sk: string } }
+  | { readonly kind: 'hours'; readonly project: string; readonly month: string; readonly hours: number };
 
 /** `conflict`: nothing was written, because the conditions of these writes (by index, repeated mentions and edges left out) did not hold. */
 export type WriteOutcome =
@@ -93,6 +96,9 @@ export function withoutRepeats(writes: readonly Write[]): readonly Write[] {
   });
 }
 
+/** What is so whoever writes it, and however often: no condition, and no transaction that others could be in the way of. */
+export type Fact = Extract<Write, { readonly kind: 'edge' | 'mention' }>;
+
 type TransactItem = NonNullable<TransactWriteCommandInput['TransactItems']>[number];
 
 export function transactItem(TableName: string, write: Write): TransactItem {
@@ -117,29 +123,9 @@ export function transactItem(TableName: string, write: Write): TransactItem {
         },
       };
     }
-    case 'mention': {
-      const type = nodeId.parse(write.id)?.type;
-      if (!type) throw new Error(`not a node id: ${write.id}`);
-      return {
-        Put: {
-          TableName,
-          Item: { ...write.fields, ...itemKey.node(write.id), type, prov: nodeTypes[type], at: write.at },
-        },
-      };
-    }
+    case 'mention':
     case 'edge':
-      return {
-        Put: {
-          TableName,
-          Item: {
-            ...itemKey.edge(write.from, write.relation, write.to),
-            from: write.from,
-            relation: write.relation,
-            to: write.to,
-            at: write.at,
-          },
-        },
-      };
+      return { Put: { TableName, Item: factItem(write) } };
     case 'update':
       return { Update: { TableName, Key: itemKey.node(write.id), ...changeFields(write) } };
     case 'state': {
@@ -155,17 +141,47 @@ export function transactItem(TableName: string, write: Write): TransactItem {
         },
       };
     }
+    case 'claim':
+      return {
+        Put: {
+          TableName,
+          Item: { ...write.fields, ...write.key },
+          ConditionExpression: NOT_THERE,
+          ExpressionAttributeNames: { '#pk': table.partitionKey },
+        },
+      };
+    case 'absent':
+      return {
+        ConditionCheck: {
+          TableName,
+          Key: write.key,
+          ConditionExpression: NOT_THERE,
+          ExpressionAttributeNames: { '#pk': table.partitionKey },
+        },
+      };
+    case 'release':
+      return { Delete: { TableName, Key: write.key } };
     case 'hours':
       return {
         Update: {
           TableName,
           Key: itemKey.budget(write.project, write.month),
-          UpdateExpression: 'ADD #hours :hours, #reserved :reserved',
-          ExpressionAttributeNames: { '#hours': 'hours', '#reserved': 'reserved' },
-          ExpressionAttributeValues: { ':hours': write.hours, ':reserved': write.reserved },
+          UpdateExpression: 'ADD #hours :hours',
+          ExpressionAttributeNames: { '#hours': 'hours' },
+          ExpressionAttributeValues: { ':hours': write.hours },
         },
       };
   }
+}
+
+export function factItem(fact: Fact): Record<string, unknown> {
+  if (fact.kind === 'edge') {
+    const { from, relation, to, at } = fact;
+    return { ...itemKey.edge(from, relation, to), from, relation, to, at };
+  }
+  const type = nodeId.parse(fact.id)?.type;
+  if (!type) throw new Error(`not a node id: ${fact.id}`);
+  return { ...fact.fields, ...itemKey.node(fact.id), type, prov: nodeTypes[type], at: fact.at };
 }
 
 function changeFields({ set, unset = [], expect }: Extract<Write, { kind: 'update' }>) {

@@ -21,12 +21,14 @@ export class DatasetVersioning extends Construct {
       platform,
       access: table
         .readWrite()
+        .and(table.query())
+        .and(table.release())
         .and(bus.publish(DatasetVersionRegistered, DatasetRejected))
         .and(key.reference())
         .and(raw.named('RAW_BUCKET'))
         .and(raw.readVersions(''))
         .and(datasets.named('DATASET_BUCKET'))
-        .and(datasets.read('datasets/*/manifests/'))
+        .and(datasets.read('datasets/*/manifests/', 'datasets/*/accepted/'))
         .and(datasets.write('datasets/', 'quarantine/')),
       memory: 2048,
       timeout: Duration.minutes(15),

@@ -8,9 +8,7 @@ import {
   ApprovalGiven,
   ApprovalRequested,
   EVENT_SOURCE,
-  EvaluationDelayed,
   EvaluationFailed,
-  EvaluationRequested,
   EvaluationStarted,
   ModelApproved,
   ModelEvaluated,
@@ -46,16 +44,14 @@ export class Evaluation extends Construct {
       platform,
       access: table
         .readWrite()
-        .and(bus.publish(EvaluationStarted, EvaluationRequested, EvaluationDelayed, EvaluationFailed))
+        .and(bus.publish(EvaluationStarted))
         .and(roles.pass())
         .and(key.name())
         .and(datasets.named('DATASET_BUCKET'))
         .and(models.named('MODEL_BUCKET'))
-        .and(
-          sageMaker(this, platform, ['processing-job'], ['CreateProcessingJob', 'DescribeProcessingJob', 'AddTags']),
-        ),
+        .and(sageMaker(this, platform, ['processing-job'], ['CreateProcessingJob', 'AddTags'])),
     });
-    new EventRoute(this, 'Candidates', { bus: bus.bus, events: [ModelTrained, EvaluationRequested], to: start });
+    new EventRoute(this, 'Candidates', { bus: bus.bus, events: [ModelTrained], to: start });
 
     const finish = new EventFunction(this, 'Finish', {
       name: 'finish-evaluation',
@@ -63,7 +59,7 @@ export class Evaluation extends Construct {
       platform,
       access: table
         .readWrite()
-        .and(bus.publish(ModelEvaluated, EvaluationRequested, EvaluationDelayed, EvaluationFailed))
+        .and(bus.publish(ModelEvaluated, EvaluationFailed))
         .and(models.named('MODEL_BUCKET'))
         .and(models.read('models/*/evaluations/'))
         .and(sageMaker(this, platform, ['processing-job'], ['DescribeProcessingJob'])),

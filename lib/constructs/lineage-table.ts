@@ -71,6 +71,12 @@ export class LineageTable extends Construct {
     });
   }
 
+  /** To remove items in transactions, and to have one depend on an item that is not there. */
+  release(): Access {
+    const actions = ['dynamodb:DeleteItem', 'dynamodb:ConditionCheckItem'];
+    return allow({ actions, resources: [this.table.tableArn] });
+  }
+
   /**
    * To get items, and to put those of partitions that begin so: not a node of the lineage, nor the state of a project.
    * DynamoDB developer guide, "IAM policy conditions for fine-grained access control".

@@ -57,7 +57,7 @@ export class PredictionApi extends Construct {
       ...answering,
       name: 'record-ground-truth',
       description: 'keeps what turned out to be true of earlier predictions',
-      access: captures.named('CAPTURE_BUCKET').and(captures.write('ground-truth/')),
+      access: table.read().and(captures.named('CAPTURE_BUCKET')).and(captures.write('ground-truth/')),
     });
     const requestTraining = new EventFunction(this, 'ManualTraining', {
       ...answering,

@@ -24,6 +24,7 @@ const entries = [
   {
     pattern: 'sagemaker-xgboost:',
     python: join(venv, 'models/bin/python'),
+    toolkit: 'sagemaker-containers',
     serve: ['{python}', join(repository, 'models/common/serve.py')],
   },
   // Trains only: what it trained is served by the image above.

@@ -1,4 +1,4 @@
-"""SageMaker's container contract: folders, settings, log lines, exit codes and the failure file.
+"""SageMaker's container contract: folders, settings, log lines, exit codes and the files that say why a job failed.
 
 `SAGEMAKER_BASE_DIR` replaces `/opt/ml`, so the same script runs as a plain process without root or Docker.
 """
@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-FAILURE_LIMIT = 1024  # SageMaker keeps so many characters of the failure file
+FAILURE_LIMIT = 1024  # SageMaker keeps so many bytes of the files that say why a job failed
 SUCCESS, FAILURE, TERMINATED = 0, 1, 143
 
 
@@ -53,8 +53,11 @@ class Container:
         return self.base / "processing" / "output"
 
     @property
-    def failure_file(self) -> Path:
-        return self.base / "output" / "failure"
+    def failure_files(self) -> list[Path]:
+        """Where a container says why it failed: a training job's FailureReason begins with what it finds in `failure`, a
+        processing job's ExitMessage is what it finds in `message`.
+        """
+        return [self.base / "output" / "failure", self.base / "output" / "message"]
 
     def channel(self, name: str) -> Path:
         """Folder of an input channel.
@@ -154,7 +157,7 @@ def log(message: str) -> None:
 
 
 def log_metric(name: str, value: float) -> None:
-    """`name=value`, the form that the job's MetricDefinitions read: `validation-auc=0.7312`."""
+    """`name=value`, for whoever reads the job's log: `validation-auc=0.7312`."""
     print(f"{name}={value:.6g}", flush=True)
 
 
@@ -182,11 +185,15 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def copy_code(source: Path, target: Path) -> None:
-    """Puts the scripts, `common/` and `project.json` beside the model, so that the archive can serve and explain itself."""
+    """Puts the scripts, `common/`, `project.json` and how to install them beside the model, so that the archive can serve
+    and explain itself.
+    """
     target.mkdir(parents=True, exist_ok=True)
-    for file in sorted([*source.glob("*.py"), source / "project.json"]):
-        shutil.copy2(file, target / file.name)
+    # A toolkit that ran the job may have made a setup.py, which would install the scripts without `common/`.
+    scripts = [file for file in source.glob("*.py") if file.name != "setup.py"]
     package = Path(__file__).resolve().parent
+    for file in sorted([*scripts, source / "project.json", package / "pyproject.toml"]):
+        shutil.copy2(file, target / file.name)
     (target / package.name).mkdir(exist_ok=True)
     for file in sorted(package.glob("*.py")):
         shutil.copy2(file, target / package.name / file.name)
@@ -214,8 +221,11 @@ def _options(arguments: list[str]) -> dict[str, str]:
 
 
 def _write_failure(container: Container, reason: str) -> None:
-    container.failure_file.parent.mkdir(parents=True, exist_ok=True)
-    container.failure_file.write_text(reason[:FAILURE_LIMIT])
+    # Cut between characters: SageMaker fails a processing job with an error of its own for what is no UTF-8.
+    content = reason.encode()[:FAILURE_LIMIT].decode(errors="ignore").encode()
+    for file in container.failure_files:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
 
 
 def _raise_terminated(*_: object) -> None:

@@ -33,11 +33,13 @@ def main() -> None:
 
 def _answer(transform: Transform, request: bytes) -> tuple[dict, bytes]:
     try:
-        body, _ = transform(request, MEDIA_TYPE, MEDIA_TYPE)
+        status, body, _ = transform(request, MEDIA_TYPE, MEDIA_TYPE)
     except Exception as error:  # whatever it is, the other side reads it
         # The text of an error for the client names row and column, that of any other may hold values.
         readable = getattr(error, "status_code", 500) < 500
         return {"error": _described(error) if readable else type(error).__name__}, b""
+    if status != 200:
+        return {"error": f"the refusal {body.decode(errors='replace')}"}, b""
     return {"bytes": len(body)}, body
 
 

@@ -1,9 +1,10 @@
 """The server behind a container's `serve` command: `/ping` and `/invocations` on SAGEMAKER_BIND_TO_PORT (8080).
 
-It stands for the serving stack of AWS's images, on a laptop and in images of our own, and calls the same functions of
-the model's own code: `model_fn(model_dir)` once, then `transform_fn(model, data, content_type, accept)` for every
-request; the module is SAGEMAKER_PROGRAM (inference.py) in `model/code/`. Standard library only; HTTP/1.1 with
-keep-alive and pipelining.
+It stands for the serving stack of AWS's XGBoost image, on a laptop and in images of our own, and calls the same functions
+of the model's own code: `model_fn(model_dir)` once, then `transform_fn(model, data, content_type, accept)` for every
+request; the module is SAGEMAKER_PROGRAM (inference.py) in `model/code/`. As there, an error of transform_fn is a 500,
+whatever it says of itself; another status is an answer, a WSGI application. Standard library only; HTTP/1.1 with keep-alive
+and pipelining.
 
 One thread answers: a prediction takes less time than handing it to another thread. Bodies above LARGE_BODY go to a
 worker, so that `/ping` is answered meanwhile. SAGEMAKER_MODEL_SERVER_WORKERS (1) processes share the port, each on its
@@ -32,7 +33,8 @@ STOP_SECONDS = 25  # SageMaker kills the container 30 s after SIGTERM
 _REASONS = {200: "OK", 400: "Bad Request", 404: "Not Found", 405: "Method Not Allowed", 413: "Content Too Large"}
 _JSON = "application/json"
 
-Transform = Callable[[bytes, str, str], tuple[bytes, str]]
+# (body, content type, accept) → (status, body, content type)
+Transform = Callable[[bytes, str, str], tuple[int, bytes, str]]
 
 
 class Connection(asyncio.Protocol):
@@ -132,14 +134,12 @@ class Server:
         self._transform = transform
 
     def answer(self, body: bytes, content_type: str, accept: str) -> tuple[int, bytes, str]:
-        """(status, body, content type). An error with a `status_code` is the client's to read, others are a 500."""
+        """(status, body, content type)."""
         try:
-            return 200, *self._transform(body, content_type, accept)
+            return self._transform(body, content_type, accept)
         except Exception as error:  # every request gets an answer; the cause goes to the log
-            status = getattr(error, "status_code", 500)
-            if status >= 500:
-                traceback.print_exc()
-            return status, _error(str(error) if status < 500 else f"{type(error).__name__}: {error}"), _JSON
+            traceback.print_exc()
+            return 500, _error(f"{type(error).__name__}: {error}"), _JSON
 
     async def serve(self, port: int) -> None:
         """Until SIGTERM; then requests under way are finished."""
@@ -170,15 +170,30 @@ def load_transform(model_dir: Path, program: str) -> Transform:
     module = importlib.import_module(Path(program).stem)
     model = module.model_fn(str(model_dir))
 
-    def transform(data: bytes, content_type: str, accept: str) -> tuple[bytes, str]:
+    def transform(data: bytes, content_type: str, accept: str) -> tuple[int, bytes, str]:
         if hasattr(module, "transform_fn"):
             result = module.transform_fn(model, data, content_type, accept)
         else:
             result = module.output_fn(module.predict_fn(module.input_fn(data, content_type), model), accept)
+        if callable(result):
+            return _answer_of(result)
         body, answered_type = result if isinstance(result, tuple) else (result, accept)
-        return body.encode() if isinstance(body, str) else body, answered_type
+        return 200, body.encode() if isinstance(body, str) else body, answered_type
 
     return transform
+
+
+def _answer_of(application: Callable) -> tuple[int, bytes, str]:
+    """What a WSGI application answers, Flask's responses among them."""
+    status, content_type = 500, _JSON
+
+    def start(line: str, headers: list[tuple[str, str]], *_: object) -> None:
+        nonlocal status, content_type
+        status = int(line.split(" ")[0])
+        content_type = dict(headers).get("Content-Type", _JSON)
+
+    parts = application({"REQUEST_METHOD": "POST", "PATH_INFO": "/invocations", "wsgi.url_scheme": "http"}, start)
+    return status, b"".join(parts), content_type
 
 
 def _parse_head(head: bytes) -> tuple[str, str, dict[str, str], bool]:

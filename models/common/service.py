@@ -10,7 +10,7 @@ import numpy
 
 from .payload import RequestReader
 from .project import load_project
-from .wire import CSV_TYPE, JSON_LINES_TYPES, BadRequest, number_texts
+from .wire import CSV_TYPE, JSON_LINES_TYPES, BadRequest, Refusal, number_texts, refuse
 
 
 class Service:
@@ -24,6 +24,13 @@ class Service:
         probabilities = ",".join(label.replace("%", "%%") + ":%s" for label in self._labels)
         self._row_of_classes = f'{{"label":%s,"probabilities":{{{probabilities}}}}}'
         self._tail = f'],"modelVersion":{json.dumps(os.environ.get("FLYWHEEL_MODEL_VERSION", "unknown"))}}}'
+
+    def respond(self, body: bytes | str, content_type: str, accept: str) -> tuple[str, str] | Refusal:
+        """What transform_fn returns: (body, content type), or the refusal of a request that the client has to change."""
+        try:
+            return self.answer(body, content_type, accept)
+        except BadRequest as error:
+            return refuse(error)
 
     def answer(self, body: bytes | str, content_type: str, accept: str) -> tuple[str, str]:
         """(body, content type) of the response.

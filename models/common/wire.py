@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 
 import numpy
 
@@ -13,7 +14,7 @@ try:  # AWS's images come without it
     import orjson
 except ImportError:
     orjson = None
-try:  # AWS's serving images answer with this error's status; ours reads the same attributes
+try:  # its servers answer with this error's status
     from sagemaker_inference.errors import BaseInferenceToolkitError
 except ImportError:
 
@@ -39,6 +40,34 @@ class BadRequest(BaseInferenceToolkitError):
 
     def __init__(self, message: str):
         super().__init__(400, message, "Bad Request")
+
+
+class Refusal:
+    """The answer to a request that the client has to change. A WSGI application, so that it is an answer to Flask."""
+
+    status = 400
+    content_type = JSON_TYPE
+
+    def __init__(self, error: BadRequest):
+        self.body = json.dumps({"error": str(error.message)}, ensure_ascii=False).encode()
+
+    def __call__(self, environ: dict, start_response: Callable) -> list[bytes]:
+        head = [("Content-Type", self.content_type), ("Content-Length", str(len(self.body)))]
+        start_response(f"{self.status} Bad Request", head)
+        return [self.body]
+
+
+def refuse(error: BadRequest) -> Refusal:
+    """What transform_fn answers a refused request with.
+
+    AWS's XGBoost image serves one model by Flask and `sagemaker_containers`, for which every error of transform_fn is the
+    server's, a 500 that rings the endpoint's alarm; what it returns is the answer. Servers that `sagemaker_inference` makes
+    (several models behind one endpoint, AWS's PyTorch images) answer with the status of the error instead, so there it is raised.
+    """
+    flask = sys.modules.get("flask")
+    if "sagemaker_inference.transformer" in sys.modules and not (flask and flask.has_request_context()):
+        raise error
+    return Refusal(error)
 
 
 def text_of(body: bytes) -> str:

@@ -1,10 +1,11 @@
-"""Inference with the deep tabular network: the two functions that SageMaker's inference toolkit calls."""
+"""Inference with the deep tabular network: the two functions that the serving toolkits of AWS's images call."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from common.service import Service
+from common.wire import Refusal
 
 from model import TabularModel
 
@@ -14,6 +15,6 @@ def model_fn(model_dir: str) -> Service:
     return Service(TabularModel.load(Path(model_dir)), Path(__file__).resolve().parent)
 
 
-def transform_fn(service: Service, data: bytes | str, content_type: str, accept: str) -> tuple[str, str]:
+def transform_fn(service: Service, data: bytes | str, content_type: str, accept: str) -> tuple[str, str] | Refusal:
     """Called for every request."""
-    return service.answer(data, content_type, accept)
+    return service.respond(data, content_type, accept)

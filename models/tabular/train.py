@@ -126,7 +126,7 @@ def _join() -> Process:
 
 
 def _log_quality(predicted: numpy.ndarray, labels: numpy.ndarray, project: Project) -> None:
-    """The metrics that SageMaker's MetricDefinitions look for: `validation-auc=0.7312`."""
+    """To the log: `validation-auc=0.7312`."""
     for name, value in point_metrics(project.objective, labels, predicted).items():
         if numpy.isfinite(value):
             log_metric(f"validation-{name}", value)

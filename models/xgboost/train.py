@@ -105,7 +105,7 @@ def _parameters(options: Options, project: Project, encoder: Encoder, worker: Wo
 
 
 def _log_quality(booster: xgboost.Booster, watching: xgboost.DMatrix, project: Project) -> None:
-    """The metrics that SageMaker's MetricDefinitions look for: `validation-auc=0.7312`; of worker 0's rows."""
+    """To the log: `validation-auc=0.7312`; of worker 0's rows."""
     for name, value in point_metrics(project.objective, watching.get_label(), booster.predict(watching)).items():
         if numpy.isfinite(value):
             log_metric(f"validation-{name}", value)

@@ -59,7 +59,7 @@ describe('the role of', () => {
 describe('what a function calls', () => {
   it('is read from the stores: aliases, helpers, and what a command needs beside its own action', () => {
     expect(calledActions('describe-project')).toEqual(['dynamodb:GetItem']);
-    expect(calledActions('record-ground-truth')).toEqual(['s3:PutObject']);
+    expect(calledActions('record-ground-truth')).toEqual(['dynamodb:GetItem', 's3:PutObject']);
     expect(calledActions('reconcile')).toEqual(
       expect.arrayContaining(['dynamodb:Query', 'sagemaker:DescribeEndpoint']),
     );
@@ -67,5 +67,9 @@ describe('what a function calls', () => {
       expect.arrayContaining(['iam:PassRole', 'kms:CreateGrant', 'sagemaker:AddTags']),
     );
     expect(calledActions('register-dataset-version')).toContain('s3:GetObjectVersion');
+    expect(calledActions('register-dataset-version')).toContain('dynamodb:DeleteItem');
+    expect(calledActions('finish-training')).toEqual(
+      expect.arrayContaining(['dynamodb:PutItem', 'dynamodb:UpdateItem']),
+    );
   });
 });

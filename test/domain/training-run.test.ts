@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { type TrainingRunRecord, trainingRunRecord } from '../../lambdas/contract/records.ts';
 import type { TrainingSettings } from '../../lambdas/contract/settings.ts';
-import { installationOf } from '../../lambdas/domain/installation.ts';
+import { isCapacityError } from '../../lambdas/domain/jobs.ts';
 import { runIdentity, servingImageUri, trainingJobRequest, windowOf } from '../../lambdas/domain/training-run.ts';
 import { projectSettings } from '../support/project.ts';
 
@@ -10,18 +10,17 @@ const training = (change: Partial<TrainingSettings>) =>
   projectSettings({ training: { ...settings.training, ...change } });
 
 describe('runIdentity', () => {
-  const identity = runIdentity(settings, 'manifest', 'aaaaa');
+  const identity = runIdentity(settings, 'manifest');
 
   it('is the same for the same data, code, image, hyperparameters and instance family', () => {
     expect(identity).toMatch(/^[0-9a-f]{12}$/);
-    expect(runIdentity(projectSettings(), 'manifest', 'aaaaa')).toBe(identity);
+    expect(runIdentity(projectSettings(), 'manifest')).toBe(identity);
     // Another size of the same family, another budget: the model would be the same.
-    const larger = training({ instances: ['ml.g5.2xlarge'], budgetHoursPerMonth: 99 });
-    expect(runIdentity(larger, 'manifest', 'aaaaa')).toBe(identity);
+    expect(runIdentity(training({ instances: ['ml.g5.2xlarge'], budgetHoursPerMonth: 99 }), 'manifest')).toBe(identity);
   });
 
   it('of a project whose training image serves too is what it always was: another trains all of them anew', () => {
-    expect(identity).toBe('29962e4bffb6');
+    expect(identity).toBe('5bf2a567c97e');
   });
 
   it.each([
@@ -43,13 +42,7 @@ describe('runIdentity', () => {
       'manifest',
     ],
   ])('changes with the %s', (_what, changed, manifest) => {
-    expect(runIdentity(changed, manifest, 'aaaaa')).not.toBe(identity);
-  });
-
-  it('is of one installation: the table of an environment that was made anew is another', () => {
-    const [first, second] = ['dev-State-LineageTable-1ABC', 'dev-State-LineageTable-2DEF'].map(installationOf);
-    expect(first).toMatch(/^[0-9a-f]{5}$/);
-    expect(runIdentity(settings, 'manifest', first ?? '')).not.toBe(runIdentity(settings, 'manifest', second ?? ''));
+    expect(runIdentity(changed, manifest)).not.toBe(identity);
   });
 });
 
@@ -64,9 +57,7 @@ const run: TrainingRunRecord = {
   image: 'sagemaker-xgboost:3.2-0',
   hyperparameters: {},
   codeSha256: settings.code.sha256,
-  attempt: 3,
-  instance: 1,
-  tries: 1,
+  attempt: 2,
   requestedAt: '2026-11-24T12:00:00Z',
   at: '2026-11-24T12:00:00Z',
 };
@@ -91,8 +82,8 @@ describe('trainingJobRequest', () => {
     expect(keyOn('ml.p3dn.24xlarge')).toBeUndefined();
   });
 
-  it('is named by run and attempt, and takes the instance of its place in the list', () => {
-    expect(request.TrainingJobName).toBe('flywheel-dev-flights-0123456789ab-a3');
+  it('is named by run and attempt, and takes the instance of the attempt', () => {
+    expect(request.TrainingJobName).toBe('flywheel-dev-flights-0123456789ab-a2');
     expect(request.ResourceConfig?.InstanceType).toBe('ml.g4dn.xlarge');
   });
 
@@ -103,8 +94,24 @@ describe('trainingJobRequest', () => {
   it('runs isolated: its code comes by a channel, not over the network', () => {
     expect(request.EnableNetworkIsolation).toBe(true);
     expect(request.InputDataConfig?.map((channel) => channel.ChannelName)).toEqual(['dataset', 'code']);
-    expect(request.HyperParameters?.sagemaker_submit_directory).toMatch(/^\/opt\/ml\/input\/data\/code\//);
   });
+
+  it('starts train.py itself, of which the toolkits of the images know nothing', () => {
+    expect(request.AlgorithmSpecification?.ContainerEntrypoint).toEqual([
+      'bash',
+      '-c',
+      'mkdir -p /opt/ml/code && tar -xzf /opt/ml/input/data/code/sourcedir.tar.gz -C /opt/ml/code && exec python3 /opt/ml/code/train.py',
+    ]);
+  });
+
+  it.each(['sagemaker-xgboost:3.2-0', 'pytorch:2.13'])(
+    'defines no metrics, which SageMaker refuses for its algorithms: %s',
+    (image) => {
+      expect(trainingJobRequest(settings, { ...run, image }, places).AlgorithmSpecification).not.toHaveProperty(
+        'MetricDefinitions',
+      );
+    },
+  );
 
   it('resumes on spot from checkpoints of the run, not of the attempt', () => {
     expect(request.EnableManagedSpotTraining).toBe(true);
@@ -136,4 +143,9 @@ describe('servingImageUri', () => {
 it('windowOf keeps the newest', () => {
   expect(windowOf([1, 2, 3], { versions: 2 })).toEqual([2, 3]);
   expect(windowOf([1, 2, 3], undefined)).toEqual([1, 2, 3]);
+});
+
+it('isCapacityError knows what SageMaker says', () => {
+  expect(isCapacityError('CapacityError: Unable to provision requested ML compute capacity. Please retry.')).toBe(true);
+  expect(isCapacityError('AlgorithmError: ExecuteUserScriptError: ExitCode 1')).toBe(false);
 });

@@ -19,27 +19,23 @@ const hashes = fc.array(fc.constantFrom('a', 'b', 'c', 'd', 'e'), { maxLength: 8
 
 describe('planVersion', () => {
   it('appends new objects after those of the version before', () => {
-    const plan = planVersion(append, [object('a')], [object('b', 5, 1)]);
+    const plan = planVersion(append, [object('a')], [[object('b', 5, 1)]]);
     expect(plan).toMatchObject({ change: true, rows: 15 });
     if (plan.change) expect(plan.manifest.objects.map((each) => each.sha256)).toEqual(['a', 'b']);
   });
 
   it('replaces all of them in a snapshot', () => {
-    const plan = planVersion(snapshot, [object('a')], [object('b', 5, 1)]);
+    const plan = planVersion(snapshot, [object('a')], [[object('b', 5, 1)]]);
     if (plan.change) expect(plan.manifest.objects.map((each) => each.sha256)).toEqual(['b']);
     expect(plan.change).toBe(true);
   });
 
   it('changes nothing when the content is there already', () => {
     forAll(hashes, (known) => {
-      const first = planVersion(
-        append,
-        [],
-        known.map((each) => object(each)),
-      );
+      const first = planVersion(append, [], [known.map((each) => object(each))]);
       if (!first.change) return;
       for (const each of known)
-        expect(planVersion(append, first.manifest.objects, [object(each)])).toEqual({ change: false });
+        expect(planVersion(append, first.manifest.objects, [[object(each)]])).toEqual({ change: false });
     });
   });
 
@@ -47,11 +43,7 @@ describe('planVersion', () => {
     forAll(fc.array(hashes), (uploads) => {
       let present: readonly ManifestObject[] = [];
       for (const upload of uploads) {
-        const plan = planVersion(
-          append,
-          present,
-          upload.map((each) => object(each)),
-        );
+        const plan = planVersion(append, present, [upload.map((each) => object(each))]);
         if (plan.change) present = plan.manifest.objects;
       }
       const all = present.map((each) => each.sha256);
@@ -74,7 +66,7 @@ describe('the order of events', () => {
   const versionAfter = (settings: typeof append, events: readonly ManifestObject[]) => {
     let present: readonly ManifestObject[] = [];
     for (const event of events) {
-      const plan = planVersion(settings, present, [event]);
+      const plan = planVersion(settings, present, [[event]]);
       if (plan.change) present = plan.manifest.objects;
     }
     return present.map((each) => each.sha256);
@@ -95,9 +87,9 @@ describe('the order of events', () => {
   it('an upload to the same key replaces the one before', () => {
     const first = object('a', 10, 0);
     const corrected = { ...object('b', 12, 5), upload: first.upload };
-    const plan = planVersion(append, [first], [corrected]);
+    const plan = planVersion(append, [first], [[corrected]]);
     expect(plan).toMatchObject({ change: true, rows: 12 });
-    expect(planVersion(append, [corrected], [first])).toEqual({ change: false });
+    expect(planVersion(append, [corrected], [[first]])).toEqual({ change: false });
   });
 });
 

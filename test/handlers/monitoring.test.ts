@@ -1,7 +1,9 @@
+import { text } from 'node:stream/consumers';
 import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { driftMeasurementDue } from '../../lambdas/contract/aws-events.ts';
 import { modelKey } from '../../lambdas/contract/keys.ts';
+import { captureLimits } from '../../lambdas/contract/limits.ts';
 import { measureDrift } from '../../lambdas/handlers/measure-drift.ts';
 import { profileCapture } from '../../lambdas/handlers/profile-capture.ts';
 import { recordEvent } from '../../lambdas/handlers/record-event.ts';
@@ -15,7 +17,7 @@ import { environmentSettings, projectSettings } from '../support/project.ts';
 import { createBus, createLineageTable, createVersionedBucket, type TestBus } from '../support/services.ts';
 
 const now = new Date('2026-11-24T12:30:00.000Z');
-const jobName = 'flywheel-local-flights-m1-e1-aaaaa';
+const jobName = 'flywheel-local-flights-m1-vs-none';
 const s3 = new S3Client({});
 
 let lineage: LineageStore;
@@ -115,7 +117,7 @@ describe('profile-capture and measure-drift', () => {
     const [, detected] = await bus.drain();
     expect(detected).toMatchObject({ 'detail-type': 'DriftDetected', detail: { features: [{ name: 'delay' }] } });
     expect((await lineage.state('flights')).driftedModel).toBe(1);
-    const report = await captureStore(bucket).readCapture(String(detected?.detail.report));
+    const report = await text(await captureStore(bucket).captured(String(detected?.detail.report)));
     expect(report).toContain('delay');
     expect(measured.recorded).toContainEqual({ project: 'flights', name: 'DriftDetected', value: 1 });
   });
@@ -146,6 +148,25 @@ describe('profile-capture and measure-drift', () => {
     );
     await measureDrift(demanded, context());
     expect(await bus.drain()).toMatchObject([{ detail: { rows: 300, decision: 'none' } }]);
+  });
+
+  it('count the good lines of a file in which others name a model that is not there', async () => {
+    const [good, bad] = [await capture('a', 300, even), await capture('b', 300, even, 'flights/9')];
+    const read = async (key: string) => text(await captureStore(bucket).captured(key));
+    const both = good.replace('a.jsonl', 'both.jsonl');
+    await s3.send(new PutObjectCommand({ Bucket: bucket, Key: both, Body: (await read(bad)) + (await read(good)) }));
+    await expect(profileCapture(arrived(both), context())).rejects.toThrow('model/flights/9');
+    await measureDrift(demanded, context());
+    expect(await bus.drain()).toMatchObject([{ detail: { rows: 300 } }]);
+  });
+
+  it('name a baseline that is too large, before it is read', async () => {
+    const large = { ...baselineOf(), padding: 'x'.repeat(captureLimits.baselineBytes) };
+    const Key = modelKey.baselineFile('flights', jobName);
+    await s3.send(new PutObjectCommand({ Bucket: bucket, Key, Body: JSON.stringify(large) }));
+    await expect(profileCapture(arrived(await capture('a', 300, even)), context())).rejects.toThrow(
+      `at most ${captureLimits.baselineBytes}`,
+    );
   });
 
   it('tell on the retry of a drift that was recorded by a killed handler, as the same measurement', async () => {

@@ -13,6 +13,7 @@ let root: string;
 beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), 'archive-'));
   write('models/common/values.py', 'common = 1\n');
+  write('models/common/pyproject.toml', '[build-system]\n');
   write('models/common/tests/test_values.py', 'not shipped');
   write('models/common/__pycache__/values.pyc', 'not shipped');
   write('models/xgboost/train.py', 'train = 1\n');
@@ -48,9 +49,15 @@ async function filesOf(bytes: Uint8Array): Promise<Map<string, string>> {
 }
 
 describe('a code archive', () => {
-  it('holds what runs: common code, the algorithm, the settings', async () => {
+  it('holds what runs: common code, how it is installed, the algorithm, the settings', async () => {
     const files = await filesOf((await makeCodeArchive(root, settings())).bytes);
-    expect([...files.keys()]).toEqual(['common/values.py', 'project.json', 'train.py']);
+    expect([...files.keys()]).toEqual([
+      'common/pyproject.toml',
+      'common/values.py',
+      'project.json',
+      'pyproject.toml',
+      'train.py',
+    ]);
     expect(JSON.parse(files.get('project.json') ?? '')).toMatchObject({
       name: 'loans',
       problem: { objective: 'binary' },
@@ -64,7 +71,7 @@ describe('a code archive', () => {
     const files = await filesOf((await makeCodeArchive(repository, network)).bytes);
     const names = [...files.keys()].filter((name) => !name.startsWith('common/'));
     expect(names).toEqual(expect.arrayContaining(['evaluate.py', 'inference.py', 'options.py', 'train.py']));
-    expect(names.filter((name) => !/^(\w+\.py|project\.json)$/.test(name))).toEqual([]);
+    expect(names.filter((name) => !/^(\w+\.py|project\.json|pyproject\.toml)$/.test(name))).toEqual([]);
     expect([...files.keys()].filter((name) => /test|cache|requirements/.test(name))).toEqual([]);
     expect(JSON.parse(files.get('project.json') ?? '')).toMatchObject({
       training: { algorithm: { name: 'tabular', hyperparameters: { epochs: '3' } } },
@@ -84,6 +91,7 @@ describe('a code archive', () => {
     rmSync(join(root, 'models'), { recursive: true });
     write('models/xgboost/train.py', 'train = 1\n', new Date('2001-01-01'));
     write('models/common/values.py', 'common = 1\n', new Date('2002-02-02'));
+    write('models/common/pyproject.toml', '[build-system]\n', new Date('2003-03-03'));
     const after = await makeCodeArchive(root, settings());
     expect(after.sha256).toBe(before.sha256);
     expect(Buffer.compare(after.bytes, before.bytes)).toBe(0);

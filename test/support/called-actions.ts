@@ -67,7 +67,7 @@ export function calledActions(name: FunctionName): string[] {
     const called = files.flatMap((each) =>
       methodsCalled(sourceOf(each), [...names, ...namesOfType(sourceOf(each), factory)]),
     );
-    return actionsOf(file, factory, new Set(called));
+    return actionsOf(file, factory, new Set(called), writtenKinds(files));
   });
   return [...new Set(actions)].sort();
 }
@@ -117,7 +117,7 @@ const methodsCalled = (source: string, names: readonly string[]): string[] =>
   );
 
 /** @param called names of methods, of this store or of others */
-function actionsOf(file: string, factory: string, called: ReadonlySet<string>): string[] {
+function actionsOf(file: string, factory: string, called: ReadonlySet<string>, kinds: ReadonlySet<string>): string[] {
   const units = unitsOf(file);
   const reached = new Set<Unit>();
   const visit = (unit: Unit) => {
@@ -127,7 +127,7 @@ function actionsOf(file: string, factory: string, called: ReadonlySet<string>): 
   };
   const methods = units.filter((unit) => unit.name !== factory && called.has(unit.name));
   for (const unit of methods) visit(unit);
-  return [...reached].flatMap((unit) => commandsOf(file, unit.text)).flatMap(actionsOfOne);
+  return [...reached].flatMap((unit) => commandsOf(file, unit.text)).flatMap((command) => actionsOfOne(command, kinds));
 }
 
 /** Functions of the file and of the store's closure (indented by two), and the methods that it returns (by four). */
@@ -171,8 +171,30 @@ function commandsOf(file: string, text: string): string[] {
   return [...commands, ...ofVersions];
 }
 
-function actionsOfOne(command: string): readonly string[] {
+/** @param kinds of the writes of transactions that the function makes */
+function actionsOfOne(command: string, kinds: ReadonlySet<string>): readonly string[] {
   if (command !== 'dynamodb:TransactWrite') return actionsOfCommand[command] ?? [command];
-  const kinds = sourceOf(join(STORES, 'lineage-writes.ts')).matchAll(/\b(Put|Update|Delete|ConditionCheck): \{/g);
-  return [...kinds].flatMap(([, kind = '']) => actionsOfTransaction[kind] ?? []);
+  // `case 'release':` and what it is turned into.
+  const cases = sourceOf(join(STORES, 'lineage-writes.ts')).matchAll(
+    /case '(\w+)':[^:]*?\b(Put|Update|Delete|ConditionCheck): \{/g,
+  );
+  return [...cases]
+    .filter(([, kind = '']) => !rareKinds.has(kind) || kinds.has(kind))
+    .flatMap(([, , made = '']) => actionsOfTransaction[made] ?? []);
+}
+
+/** Writes that need a permission of their own; every function that writes puts and updates. */
+const rareKinds: ReadonlySet<string> = new Set(['absent', 'release']);
+
+/** Kinds of writes that these files, and the helpers of stores that they import, spell out. */
+function writtenKinds(files: readonly string[]): ReadonlySet<string> {
+  const helpers = files.flatMap((file) =>
+    [...sourceOf(file).matchAll(/from '((?:\.\.\/)+stores\/[\w-]+\.ts)'/g)].map(([, path = '']) =>
+      relative(repositoryRoot, join(repositoryRoot, dirname(file), path)),
+    ),
+  );
+  const written = [...files, ...helpers].filter((file) => !file.endsWith('lineage-writes.ts'));
+  return new Set(
+    written.flatMap((file) => [...sourceOf(file).matchAll(/kind: '(\w+)'/g)].map(([, kind = '']) => kind)),
+  );
 }

@@ -3,7 +3,7 @@
  *
  *     value ──▶ type ──▶ missing? ──▶ limits, allowed values
  */
-import { uploadLimits } from '../../contract/limits.ts';
+import { requestLimits, uploadLimits } from '../../contract/limits.ts';
 import type { ColumnSettings } from '../../contract/settings.ts';
 import { expectedOfType, type Read, readNative, textReaders, type Value } from './values.ts';
 
@@ -78,7 +78,8 @@ export type RowCheck =
       /** Every feature, null where missing; numbers, booleans and texts. A timestamp is the text that came. */
       readonly value: Readonly<Record<string, Value | null>>;
     }
-  | { readonly ok: false; readonly violations: readonly RowViolation[] };
+  /** The first violations, and how many there are. */
+  | { readonly ok: false; readonly violations: readonly RowViolation[]; readonly count: number };
 
 /**
  * Checks one row of a prediction request. Features are checked and returned. Declared columns that are no features (ids,
@@ -86,20 +87,28 @@ export type RowCheck =
  */
 export function checkRow(row: Readonly<Record<string, unknown>>, columns: Columns, form: RowForm): RowCheck {
   const violations: RowViolation[] = [];
+  let count = 0;
+  // Words are found for those alone that are told.
+  const tell = (violation: () => RowViolation): void => {
+    count += 1;
+    if (violations.length < requestLimits.violations) violations.push(violation());
+  };
   const value: Record<string, Value | null> = {};
   for (const check of featuresOf(columns)) {
     const raw = Object.hasOwn(row, check.name) ? row[check.name] : undefined;
     const read = form === 'text' && typeof raw === 'string' ? check.readText(raw) : check.readNative(raw);
     const rule = check.brokenRule(read);
-    if (rule) violations.push(rowViolation(check, rule, raw));
+    if (rule) tell(() => rowViolation(check, rule, raw));
     else if (read !== undefined) value[check.name] = timestampAsText(check, read, raw);
   }
   for (const column of Object.keys(row)) {
     if (Object.hasOwn(columns, column)) continue;
-    const message = `column ${shorten(column)}: expected a column of the project${didYouMean(column, columns)}`;
-    violations.push({ column: shorten(column), rule: 'unexpected-column', message });
+    tell(() => {
+      const message = `column ${shorten(column)}: expected a column of the project${didYouMean(column, columns)}`;
+      return { column: shorten(column), rule: 'unexpected-column', message };
+    });
   }
-  return violations.length > 0 ? { ok: false, violations } : { ok: true, value };
+  return count > 0 ? { ok: false, violations, count } : { ok: true, value };
 }
 
 /** ` (did you mean 'x'?)` for a name that differs in case, blanks, dashes or underscores only; else nothing. */

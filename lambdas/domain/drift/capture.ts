@@ -3,6 +3,7 @@
  * https://docs.aws.amazon.com/sagemaker/latest/dg/model-monitor-data-capture-endpoint.html
  */
 import * as z from 'zod/mini';
+import { captureLimits } from '../../contract/limits.ts';
 import { invocationResponse } from '../../contract/model-files.ts';
 import type { Row } from './counts.ts';
 
@@ -12,6 +13,8 @@ export type CapturedPrediction = z.infer<typeof invocationResponse>['predictions
 export interface CapturedRequest {
   /** Line in the file, from 1. */
   readonly line: number;
+  /** Length of the line. */
+  readonly bytes: number;
   readonly rows: readonly Row[];
   readonly predictions: readonly CapturedPrediction[];
   /** `flights/3`. */
@@ -22,31 +25,66 @@ export interface CapturedRequest {
   readonly time: string;
 }
 
-export interface Capture {
-  readonly requests: readonly CapturedRequest[];
-  /** Lines that could not be read. The reason never holds captured data. */
-  readonly broken: readonly { readonly line: number; readonly reason: string }[];
+/** Takes what a capture file holds, line by line. The reason never holds captured data. */
+export interface CaptureHandler {
+  request(request: CapturedRequest): void;
+  broken(line: number, reason: string): void;
 }
 
 /**
- * Reads a capture file. The input is `{"instances": [{column: value}]}`, `{"inputs": {column: [value]}}`, JSON Lines or
- * CSV with a header; the output is an `invocationResponse`. A line that cannot be read is reported and the others are kept; blank lines are skipped.
+ * Reads a capture file, given in pieces; memory is that of one line. The input is `{"instances": [{column: value}]}`,
+ * `{"inputs": {column: [value]}}`, JSON Lines or CSV with a header; the output is an `invocationResponse`. A line that
+ * cannot be read, or is too long, is told of and the others are kept; blank lines are skipped.
  */
-export function parseCapture(text: string): Capture {
-  const requests: CapturedRequest[] = [];
-  const broken: { line: number; reason: string }[] = [];
-  text.split('\n').forEach((content, index) => {
-    if (content.trim() === '') return;
-    const line = index + 1;
+export class CaptureReader {
+  readonly #handler: CaptureHandler;
+  #rest: Uint8Array[] = [];
+  #restBytes = 0;
+  #line = 1;
+
+  constructor(handler: CaptureHandler) {
+    this.#handler = handler;
+  }
+
+  push(chunk: Uint8Array): void {
+    let start = 0;
+    for (let end = chunk.indexOf(LINE_FEED); end >= 0; end = chunk.indexOf(LINE_FEED, start)) {
+      this.#keep(chunk.subarray(start, end));
+      this.#take();
+      start = end + 1;
+    }
+    this.#keep(chunk.subarray(start));
+  }
+
+  end(): void {
+    this.#take();
+  }
+
+  #keep(piece: Uint8Array): void {
+    this.#restBytes += piece.length;
+    // Of a line that is too long only the length is needed.
+    if (this.#restBytes > captureLimits.lineBytes) this.#rest = [];
+    // A copy: the source may use its buffer again.
+    else if (piece.length > 0) this.#rest.push(Uint8Array.from(piece));
+  }
+
+  #take(): void {
+    const line = this.#line++;
+    const [bytes, content] = [this.#restBytes, Buffer.concat(this.#rest).toString('utf8')];
+    this.#rest = [];
+    this.#restBytes = 0;
     try {
-      requests.push({ line, ...parseLine(content) });
+      if (bytes > captureLimits.lineBytes)
+        throw new BrokenLine(`the line has ${bytes} bytes, expected at most ${captureLimits.lineBytes}`);
+      if (content.trim() !== '') this.#handler.request({ line, bytes, ...parseLine(content) });
     } catch (error) {
       if (!(error instanceof BrokenLine)) throw error;
-      broken.push({ line, reason: error.message });
+      this.#handler.broken(line, error.message);
     }
-  });
-  return { requests, broken };
+  }
 }
+
+const LINE_FEED = 10;
 
 /** A reason why one line cannot be read, in words that hold no captured data. */
 class BrokenLine extends Error {}
@@ -73,10 +111,11 @@ const jsonRows = z.union([
   z.object({ inputs: z.record(z.string(), z.array(z.unknown()).check(z.minLength(1))) }),
 ]);
 
-function parseLine(content: string): Omit<CapturedRequest, 'line'> {
+function parseLine(content: string): Omit<CapturedRequest, 'line' | 'bytes'> {
   const { captureData, eventMetadata } = check(captureLine, parseJson(content, 'the line'), 'the line');
   const rows = parseRows(captureData.endpointInput);
   const output = parseJson(decode(captureData.endpointOutput, 'endpointOutput'), 'endpointOutput');
+  limitRows(output, 'endpointOutput');
   const { predictions, modelVersion } = check(invocationResponse, output, 'endpointOutput');
   if (predictions.length !== rows.length) {
     throw new BrokenLine(
@@ -94,8 +133,19 @@ function parseRows(input: z.infer<typeof payload>): Row[] {
   const json = jsonLinesTypes.has(type)
     ? { instances: text.split('\n').flatMap((row) => (row.trim() ? [parseJson(row, 'endpointInput')] : [])) }
     : parseJson(text, 'endpointInput');
+  limitRows(json, 'endpointInput');
   const content = check(jsonRows, json, 'endpointInput');
   return 'instances' in content ? content.instances : rowsOfColumns(content.inputs);
+}
+
+/** Before a schema looks at each of them, and tells what is wrong with each. */
+function limitRows(value: unknown, part: string): void {
+  if (typeof value !== 'object' || value === null) return;
+  for (const [name, rows] of Object.entries(value)) {
+    if (Array.isArray(rows) && rows.length > captureLimits.rowsPerLine)
+      throw new BrokenLine(`${part} has ${rows.length} rows, expected at most ${captureLimits.rowsPerLine}`);
+    if (name === 'inputs') limitRows(rows, part);
+  }
 }
 
 function rowsOfColumns(columns: Readonly<Record<string, readonly unknown[]>>): Row[] {
@@ -158,7 +208,7 @@ function parseCsv(text: string): Row[] {
 function splitCsv(text: string): string[][] {
   const records: string[][] = [];
   let record: string[] = [];
-  const token = /(?:"((?:[^"]|"")*)"|([^",\r\n]*))(,|\r?\n|$)/y;
+  const token = /(?:"([^"]*(?:""[^"]*)*)"|([^",\r\n]*))(,|\r?\n|$)/y;
   while (token.lastIndex < text.length || record.length > 0) {
     const match = token.exec(text);
     if (!match) throw new BrokenLine('endpointInput is CSV with a stray quote');

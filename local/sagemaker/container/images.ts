@@ -10,6 +10,11 @@ export interface LocalImage {
   readonly python: string;
   /** Command that starts the model server, `{python}` already filled in; absent for an image that runs jobs only. */
   readonly serve?: readonly string[];
+  /**
+   * The toolkit that runs a program in script mode: `sagemaker-training` (PyTorch's images), or `sagemaker-containers` before
+   * it (XGBoost's), which installs the program with pip.
+   */
+  readonly toolkit: 'sagemaker-training' | 'sagemaker-containers';
   /** Environment of the image itself (Docker's ENV); a request's own Environment wins over it. */
   readonly environment: Readonly<Record<string, string>>;
   /** What is not on every machine: a file that is there when the packages are, and the command that installs them. */
@@ -27,6 +32,7 @@ const imageEntries = z.array(
     pattern: z.string().min(1),
     python: z.string().min(1),
     serve: z.array(z.string()).min(1).exactOptional(),
+    toolkit: z.enum(['sagemaker-training', 'sagemaker-containers']).default('sagemaker-training'),
     environment: z.record(z.string(), z.string()).default({}),
     needs: z.strictObject({ file: z.string(), command: z.string() }).exactOptional(),
   }),
@@ -74,7 +80,7 @@ export function servingImageFor(images: LocalImages, uri: string): LocalImage & 
 }
 
 /**
- * Reads images files, each a JSON list of `{pattern, python, serve?, environment?, needs?}`; entries of the first file come
+ * Reads images files, each a JSON list of `{pattern, python, serve?, toolkit?, environment?, needs?}`; entries of the first file come
  * first. `{python}` in a serve command means the entry's interpreter.
  * @throws Error that names the file and what is wrong with it
  */

@@ -133,7 +133,8 @@ async function runHosts({ core, job, control }: ProcessingRun, hosts: readonly H
         });
         core.log(`Processing job ${job.name}: process ended with ${exit.exitCode}`);
         if (exit.killed || exit.exitCode === 0) return;
-        throw algorithmError((await exitMessage([host])) ?? 'See job logs for more information', exit.exitCode);
+        // What the container says is ExitMessage's; whether FailureReason repeats it, SageMaker's documentation leaves open.
+        throw algorithmError('See job logs for more information', exit.exitCode);
       } catch (error) {
         // A host that fails ends the job; the others must not run on without it.
         control.stop('host-failed');

@@ -60,7 +60,7 @@ export function scriptModeOf(request: ScriptModeRequest): ScriptMode | undefined
   return {
     program: String(program),
     submitDirectory,
-    argv: [...entryCommand(request.image.python, String(program)), ...args],
+    argv: [...entryCommand(request.image, String(program)), ...args],
     environment: smEnvironment(request, { root, program: String(program), submitDirectory, user, platform, args }),
   };
 }
@@ -98,7 +98,8 @@ function argument(value: unknown): string {
   return typeof value === 'object' ? JSON.stringify(value) : String(value);
 }
 
-function entryCommand(python: string, program: string): string[] {
+function entryCommand({ python, toolkit }: LocalImage, program: string): string[] {
+  if (toolkit === 'sagemaker-containers') return [python, '-m', program.replace(/\.py$/, '')];
   if (program.endsWith('.sh')) return ['/bin/sh', '-c', `./${program} "$@"`, program];
   return program.endsWith('.py') ? [python, program] : [program];
 }
@@ -212,8 +213,32 @@ function pickBy(values: Readonly<Record<string, unknown>>, keep: (name: string) 
   return Object.fromEntries(Object.entries(values).filter(([name]) => keep(name)));
 }
 
-/** The text that the toolkit leaves in `output/failure` when the script ends with an error. */
-export function scriptFailure(exitCode: number, argv: readonly string[], errorOutput: string): string {
+/**
+ * The text that the toolkit leaves in `output/failure` when the script ends with an error, whatever the script left there.
+ * XGBoost's image does not keep what the script said (`capture_error=False`).
+ */
+export function scriptFailure(
+  image: LocalImage,
+  exitCode: number,
+  argv: readonly string[],
+  errorOutput: string,
+): string {
+  const command = `Command "${argv.join(' ')}"`;
+  if (image.toolkit === 'sagemaker-containers') return `ExecuteUserScriptError:\n${command}`;
   const killed = exitCode === 137 ? 'OutOfMemory: Process killed by SIGKILL (signal 9)\n' : '';
-  return `ExecuteUserScriptError:\nExitCode ${exitCode}\nErrorMessage "${killed}${errorOutput.trim()}"\nCommand "${argv.join(' ')}"`;
+  return `ExecuteUserScriptError:\nExitCode ${exitCode}\nErrorMessage "${killed}${errorOutput.trim()}"\n${command}`;
+}
+
+/**
+ * Whether pip makes a package of a program's code without an index: its pyproject.toml says that building it requires nothing.
+ * Else pip fetches setuptools, which a container under network isolation cannot.
+ * @param pyproject content of the file; undefined without one
+ */
+export function installsWithoutNetwork(pyproject: string | undefined): boolean {
+  return pyproject !== undefined && /^requires\s*=\s*\[\s*\]/m.test(pyproject);
+}
+
+/** The text that the toolkit leaves in `output/failure` when pip fails. */
+export function installFailure(image: LocalImage): string {
+  return `InstallModuleError:\nCommand "${image.python} -m pip install ."`;
 }

@@ -8,7 +8,14 @@ import type { Core } from '../core/core.ts';
 import { parseS3Uri } from '../core/s3-uri.ts';
 import { algorithmError, type JobControl, JobFailure } from './job-control.ts';
 import { downloadFiles, filesBelow } from './s3-files.ts';
-import { type ResourceConfig, type ScriptMode, scriptFailure, scriptModeOf } from './script-mode.ts';
+import {
+  installFailure,
+  installsWithoutNetwork,
+  type ResourceConfig,
+  type ScriptMode,
+  scriptFailure,
+  scriptModeOf,
+} from './script-mode.ts';
 import type { Channel, TrainingJob } from './training-job.ts';
 import { unpackTarGz } from './unpack.ts';
 
@@ -66,7 +73,10 @@ export async function runTrainingContainer(
       ...script?.environment,
     },
   });
-  if (script) await placeCode(core, job, host, script, onLine);
+  if (script) {
+    await placeCode(core, job, host, script, onLine);
+    await checkInstallation(job, host, image);
+  }
   let errorOutput = '';
   const argv = script?.argv ?? containerCommand(job);
   const exit = await runContainer({
@@ -84,10 +94,15 @@ export async function runTrainingContainer(
   });
   core.log(`Training job ${job.name}: process ended with ${exit.exitCode}`);
   if (exit.killed || exit.exitCode === 0) return;
-  const said = await failureText(host);
-  if (said !== '') throw algorithmError(said, script ? 1 : exit.exitCode);
-  if (script) throw algorithmError(scriptFailure(exit.exitCode ?? 1, argv, errorOutput), 1);
-  throw algorithmError('See job logs for more information', exit.exitCode);
+  if (script) throw algorithmError(scriptFailure(image, exit.exitCode ?? 1, argv, errorOutput), 1);
+  throw algorithmError((await failureText(host)) || 'See job logs for more information', exit.exitCode);
+}
+
+/** What XGBoost's image does before it runs a program. Nothing is installed here, but what pip could not do fails. */
+async function checkInstallation(job: TrainingJob, host: Host, image: LocalImage): Promise<void> {
+  if (image.toolkit !== 'sagemaker-containers' || !job.description.EnableNetworkIsolation) return;
+  const pyproject = await readFile(join(host.root, 'code/pyproject.toml'), 'utf8').catch(() => undefined);
+  if (!installsWithoutNetwork(pyproject)) throw algorithmError(installFailure(image), 1);
 }
 
 function containerCommand(job: TrainingJob): string[] {

@@ -6,6 +6,7 @@ import { pick } from '../core/fields.ts';
 import { type InstanceRequest, refuseVolumeKey, requireInstances } from '../core/instances.ts';
 import { listInput, listResources } from '../core/listing.ts';
 import { type Operations, operation } from '../core/operation.ts';
+import { isSageMakerAlgorithm } from './algorithms.ts';
 import { type TrainingJob, TrainingJobs, type TrainingRequest, trainingRequest } from './training-job.ts';
 import { TrainingRunner } from './training-runner.ts';
 
@@ -140,6 +141,11 @@ function checkRequest(request: TrainingRequest): void {
   refuseVolumeKey('VolumeKmsKeyId', resources.VolumeKmsKeyId, resources.InstanceType);
   checkSpot(request);
   checkChannels(request);
+  if ((algorithm?.MetricDefinitions ?? []).length > 0 && isSageMakerAlgorithm(algorithm?.TrainingImage ?? '')) {
+    throw validationException(
+      "You can't override the metric definitions for Amazon SageMaker algorithms. Please retry the request without specifying metric definitions.",
+    );
+  }
   for (const { Name, Regex } of algorithm?.MetricDefinitions ?? []) {
     if (!isExpression(Regex)) throw validationException(`The regex of metric '${Name}' is not valid: '${Regex}'`);
   }

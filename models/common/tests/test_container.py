@@ -7,7 +7,7 @@ import subprocess
 import sys
 import textwrap
 
-from common.container import Container, JobError
+from common.container import Container, JobError, copy_code
 from conftest import MODELS
 
 import pytest
@@ -56,10 +56,11 @@ def run(tmp_path, body):
     )
 
 
-def test_a_failure_is_one_sentence_in_the_failure_file_and_exit_code_1(tmp_path):
+@pytest.mark.parametrize("file", ["failure", "message"])  # of a training job, of a processing job
+def test_a_failure_is_one_sentence_where_the_platform_reads_it_and_exit_code_1(tmp_path, file):
     done = run(tmp_path, "raise JobError('got 1, expected 2; do 3')")
     assert done.returncode == 1
-    assert (tmp_path / "output" / "failure").read_text() == "got 1, expected 2; do 3"
+    assert (tmp_path / "output" / file).read_text() == "got 1, expected 2; do 3"
     assert "Traceback" not in done.stderr
 
 
@@ -70,9 +71,26 @@ def test_an_unforeseen_error_keeps_its_traceback_in_the_log_and_is_cut_in_the_fi
     assert len((tmp_path / "output" / "failure").read_text()) == 1024
 
 
+def test_a_failure_is_cut_to_bytes_between_characters_because_the_platform_wants_utf_8(tmp_path):
+    run(tmp_path, "raise JobError('xy' + '€' * 1000)")
+    content = (tmp_path / "output" / "message").read_bytes()
+    assert content.decode() == "xy" + "€" * 340  # 1,022 bytes: the next character would need three
+
+
 def test_success_and_termination_have_their_exit_codes(tmp_path):
     assert run(tmp_path, "log('fine')").returncode == 0
     assert not (tmp_path / "output" / "failure").exists()
     assert (
         run(tmp_path, "import os, signal, time; os.kill(os.getpid(), signal.SIGTERM); time.sleep(5)").returncode == 143
     )
+
+
+def test_beside_a_model_lies_all_that_installs_its_code_and_nothing_a_toolkit_made(tmp_path):
+    source = tmp_path / "code"
+    source.mkdir()
+    for name in ("inference.py", "setup.py", "setup.cfg", "project.json"):
+        (source / name).write_text("")
+    copy_code(source, tmp_path / "model")
+    copied = {str(file.relative_to(tmp_path / "model")) for file in (tmp_path / "model").rglob("*") if file.is_file()}
+    assert {"inference.py", "project.json", "pyproject.toml", "common/wheel.py", "common/serve.py"} <= copied
+    assert not {"setup.py", "setup.cfg"} & copied

@@ -107,6 +107,7 @@ describe('rows of a request', () => {
     const row = { delay: 'abc', hour: 99, extra: 1 };
     expect(checkRow(row, columns, 'json')).toEqual({
       ok: false,
+      count: 4,
       violations: [
         { column: 'delay', rule: 'type', message: "column delay: expected a number, got 'abc'" },
         { column: 'hour', rule: 'range', message: 'column hour: expected 0 to 23, got 99' },

@@ -1,7 +1,28 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseCapture } from '../../../lambdas/domain/drift/capture.ts';
+import { captureLimits } from '../../../lambdas/contract/limits.ts';
+import { type CapturedRequest, CaptureReader } from '../../../lambdas/domain/drift/capture.ts';
 import { forAll } from '../for-all.ts';
+
+interface Capture {
+  readonly requests: readonly Omit<CapturedRequest, 'bytes'>[];
+  readonly broken: readonly { readonly line: number; readonly reason: string }[];
+}
+
+/** What a reader tells of a file that comes in these pieces. */
+function readPieces(pieces: readonly Uint8Array[]): Capture {
+  const requests: Omit<CapturedRequest, 'bytes'>[] = [];
+  const broken: { line: number; reason: string }[] = [];
+  const reader = new CaptureReader({
+    request: ({ bytes: _bytes, ...request }) => requests.push(request),
+    broken: (line, reason) => broken.push({ line, reason }),
+  });
+  for (const piece of pieces) reader.push(piece);
+  reader.end();
+  return { requests, broken };
+}
+
+const parseCapture = (text: string): Capture => readPieces([Buffer.from(text)]);
 
 type Part = { data: string; encoding?: string; observedContentType?: string };
 const base64 = (text: string) => Buffer.from(text, 'utf8').toString('base64');
@@ -141,5 +162,65 @@ describe('parseCapture', () => {
       const { requests, broken } = parseCapture(lines.join('\n'));
       expect(requests.length + broken.length).toBe(lines.filter((text) => text.trim() !== '').length);
     });
+  });
+
+  it('reads the same wherever the bytes are parted', () => {
+    const bytes = Buffer.from(`${good}\n\nbroken\n${good.replaceAll('UA', 'Zürich')}`);
+    forAll(fc.array(fc.nat(bytes.length), { maxLength: 8 }), (places) => {
+      const cuts = [0, ...places.sort((a, b) => a - b), bytes.length];
+      const pieces = cuts.slice(1).map((end, index) => bytes.subarray(cuts[index], end));
+      expect(readPieces(pieces)).toEqual(readPieces([bytes]));
+    });
+  });
+});
+
+describe('lines that cost more than they weigh', () => {
+  const wrongBy = (text: string) => parseCapture(`${text}\n${good}\n`);
+
+  it('a line that is too long is left out without being kept, and the next one is read', () => {
+    const reader: Capture['broken'][number][] = [];
+    let requests = 0;
+    const taken = new CaptureReader({
+      request: () => requests++,
+      broken: (line, reason) => reader.push({ line, reason }),
+    });
+    const before = process.memoryUsage().arrayBuffers;
+    const piece = Buffer.alloc(1 << 20, 'x');
+    for (let megabyte = 0; megabyte < 200; megabyte++) taken.push(piece);
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(4 * captureLimits.lineBytes);
+    taken.push(Buffer.from(`\n${good}\n`));
+    taken.end();
+    expect(reader).toEqual([{ line: 1, reason: expect.stringContaining(`at most ${captureLimits.lineBytes}`) }]);
+    expect(requests).toBe(1);
+  });
+
+  it.each([
+    [
+      'two million empty rows',
+      line({ data: `{"instances":[${'1,'.repeat(2_000_000)}1]}` }, { data: answer(1) }),
+      'rows',
+    ],
+    [
+      'as many columns of one',
+      line({ data: `{"inputs":{"a":[${'1,'.repeat(2_000_000)}1]}}` }, { data: answer(1) }),
+      'rows',
+    ],
+    [
+      'as many predictions',
+      line({ data: '{"instances":[{}]}' }, { data: `{"predictions":[${'{},'.repeat(2_000_000)}1]}` }),
+      'rows',
+    ],
+    ['lists in lists', line({ data: '['.repeat(1_000_000) }, { data: answer(1) }), 'not JSON'],
+    [
+      'a quoted field of megabytes',
+      line({ data: `a\n"${'x""'.repeat(2_000_000)}`, encoding: 'CSV' }, { data: answer(1) }),
+      'stray quote',
+    ],
+  ])('%s are one broken line', (_, wrong, reason) => {
+    const start = performance.now();
+    const { requests, broken } = wrongBy(wrong);
+    expect(broken).toEqual([{ line: 1, reason: expect.stringContaining(reason) }]);
+    expect(requests).toHaveLength(1);
+    expect(performance.now() - start).toBeLessThan(4000);
   });
 });

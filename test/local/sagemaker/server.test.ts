@@ -169,10 +169,10 @@ test('boto3 trains, waits, pages, and gets the same errors', async () => {
 
 function processesOf(jobName: string): string {
   const all = execFileSync('ps', ['-eo', 'pid,args'], { encoding: 'utf8' });
-  // The container's only trace in its command line is its working folder's interpreter and script, so /proc tells more.
+  // The container's only trace in its command line is its working folder's interpreter and module, so /proc tells more.
   return all
     .split('\n')
-    .filter((line) => /train\.py/.test(line))
+    .filter((line) => /-m train\b/.test(line))
     .filter((line) => folderOf(line.trim().split(' ')[0] ?? '').includes(`/${jobName}/`))
     .join('\n');
 }

@@ -36,6 +36,8 @@ const stack = new Stack(app, 'probe', {
 const removalPolicy = RemovalPolicy.DESTROY;
 
 const key = new kms.Key(stack, 'Key', { enableKeyRotation: true, removalPolicy });
+key.grantEncryptDecrypt(new iam.ServicePrincipal('logs.us-east-1.amazonaws.com'));
+key.grantEncryptDecrypt(new iam.ServicePrincipal('events.amazonaws.com'));
 const accessLogs = new s3.Bucket(stack, 'AccessLogs', { enforceSSL: true, removalPolicy });
 const bucket = new s3.Bucket(stack, 'Bucket', {
   encryptionKey: key,

@@ -8,6 +8,7 @@ import {
   waitUntilProcessingJobCompletedOrStopped,
 } from '@aws-sdk/client-sagemaker';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { trainingGateway } from '../../../../lambdas/stores/training-gateway.ts';
 import { eventually, image, roleArn, Session } from './support/session.ts';
 
 let session: Session;
@@ -67,12 +68,16 @@ open(os.path.join(base, "output/message"), "w").write("summed")
 });
 
 describe('failures', () => {
-  test('exit code and message of the container', async () => {
+  test('exit code and message of the container, which the platform tells as the reason', async () => {
     const job = await run('fails', ['bash', '-c', 'echo "no rows left" > /opt/ml/output/message; exit 7']);
     expect(job).toMatchObject({
       ProcessingJobStatus: 'Failed',
-      FailureReason: 'AlgorithmError: no rows left\n, exit code: 7',
+      FailureReason: 'AlgorithmError: See job logs for more information, exit code: 7',
       ExitMessage: 'no rows left\n',
+    });
+    expect(await trainingGateway(session.client).processingJobEnd('fails')).toMatchObject({
+      outcome: 'failed',
+      reason: 'no rows left (AlgorithmError: See job logs for more information, exit code: 7)',
     });
     expect(await session.keys('fails/out')).toEqual([]);
   });

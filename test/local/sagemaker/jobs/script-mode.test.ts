@@ -1,9 +1,21 @@
+import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { pathUnder } from '../../../../local/sagemaker/jobs/data-channel.ts';
 import { MetricReader } from '../../../../local/sagemaker/jobs/metrics.ts';
-import { commandLine, decodeHyperParameters, scriptModeOf } from '../../../../local/sagemaker/jobs/script-mode.ts';
+import {
+  commandLine,
+  decodeHyperParameters,
+  installsWithoutNetwork,
+  scriptModeOf,
+} from '../../../../local/sagemaker/jobs/script-mode.ts';
 
-const image = { pattern: 'x:', python: '/venv/bin/python', serve: ['x'], environment: {} };
+const image = {
+  pattern: 'x:',
+  python: '/venv/bin/python',
+  serve: ['x'],
+  toolkit: 'sagemaker-training' as const,
+  environment: {},
+};
 const resources = {
   current_host: 'algo-1',
   current_instance_type: 'ml.m5.large',
@@ -32,6 +44,18 @@ const request = {
 
 test('the command line has the hyperparameters of the user, sorted, and none of the platform', () => {
   expect(scriptModeOf(request)?.argv).toEqual(['/venv/bin/python', 'train.py', '--learning-rate', '0.1', '-n', '3']);
+});
+
+test('the toolkit of XGBoost’s image runs the program as a module', () => {
+  const argv = scriptModeOf({ ...request, image: { ...image, toolkit: 'sagemaker-containers' } })?.argv;
+  expect(argv?.slice(0, 3)).toEqual(['/venv/bin/python', '-m', 'train']);
+});
+
+test('pip needs no network for code that says that building it requires nothing', () => {
+  expect(installsWithoutNetwork(readFileSync('models/common/pyproject.toml', 'utf8'))).toBe(true);
+  expect(installsWithoutNetwork('[build-system]\nrequires = ["setuptools"]\n')).toBe(false);
+  expect(installsWithoutNetwork('[project]\nname = "x"\n')).toBe(false);
+  expect(installsWithoutNetwork(undefined)).toBe(false);
 });
 
 test('values are spelled as the training toolkit spells them', () => {

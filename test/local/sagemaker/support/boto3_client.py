@@ -82,7 +82,7 @@ def request(name: str) -> dict:
         "TrainingJobName": name,
         "RoleArn": "arn:aws:iam::000000000000:role/training",
         "AlgorithmSpecification": {
-            "TrainingImage": "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:1.7-1",
+            "TrainingImage": "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.4-2",
             "TrainingInputMode": "File",
             "MetricDefinitions": [{"Name": "rows", "Regex": "rows=([0-9]+)"}],
         },

@@ -16,6 +16,8 @@ import { account, eventually, region, TestCloud } from '../../hosting/support/cl
 
 export { eventually };
 export const image = '683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:1.7-1';
+/** Not an algorithm of SageMaker's: a job may say what its metrics are. */
+export const frameworkImage = '683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.4-2';
 export const roleArn = `arn:aws:iam::${account}:role/training`;
 /** Exists, and SageMaker may assume it, but it may read nothing. */
 export const powerlessRoleArn = `arn:aws:iam::${account}:role/powerless`;
@@ -132,7 +134,8 @@ export function serverOptions(cloud: TestCloud): Options {
   const serve = ['{python}', '-c', 'raise SystemExit(1)'];
   const needs = { file: join(cloud.folder, 'installed.json'), command: 'npm run setup -- --tabular' };
   const entries = [
-    { pattern: 'sagemaker-xgboost:', python, serve },
+    { pattern: 'sagemaker-xgboost:', python, serve, toolkit: 'sagemaker-containers' },
+    { pattern: 'sagemaker-scikit-learn:', python },
     { pattern: '/pytorch:', python, needs },
   ];
   writeFileSync(images, JSON.stringify(entries));
