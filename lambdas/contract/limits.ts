@@ -35,6 +35,8 @@ export const uploadLimits = {
   bytesPerSecond: 256 * KiB,
   /** Leaves five of Lambda's fifteen minutes to copy and to record. */
   maximumSeconds: 600,
+  /** Uploads of an environment that are checked at the same time: a new account has ten concurrent executions for all functions. */
+  concurrency: 5,
 } as const;
 
 /** One HTTP request. Over a size: 413; against a rule: 400. */

@@ -11,6 +11,7 @@ import { EVENT_SOURCE } from '../contract/events.ts';
 import type { EnvironmentSettings } from '../contract/settings.ts';
 import { ConcurrentChange } from '../domain/errors.ts';
 import { functionMetrics, type MetricRecorder } from './metrics.ts';
+import { eventOfDelivery } from './queue-delivery.ts';
 import { readSettings } from './settings.ts';
 
 // zod/mini has no error texts of its own: without these, each issue reads "Invalid input".
@@ -54,7 +55,7 @@ export function eventHandler<Name extends FunctionName, const E extends Consumed
   return async (event) => {
     try {
       context ??= makeContext(definition.name, definition.services, log);
-      await settled(definition.handle, parseEvent(definition.consumes, event), context);
+      await settled(definition.handle, parseEvent(definition.consumes, eventOfDelivery(event)), context);
     } catch (error) {
       log.error('the event was not handled', error instanceof Error ? error : new Error(String(error)));
       throw error;

@@ -35,6 +35,11 @@ export const alarmKinds = {
     description: 'An upload was quarantined; the dataset version before stays.',
     missingDataIsFineBecause: 'there is a value only when something was uploaded',
   },
+  'uploads-waiting': {
+    severity: 'low',
+    description: 'An upload has waited for more than an hour to be checked.',
+    missingDataIsFineBecause: 'a queue that was empty for six hours sends no data',
+  },
   'training-failed': {
     severity: 'high',
     description: 'A training run or an evaluation failed; the model in service stays.',

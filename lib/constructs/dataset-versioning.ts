@@ -3,11 +3,15 @@ import { Duration } from 'aws-cdk-lib';
 import { Construct } from 'constructs';
 import { s3ObjectCreated } from '../../lambdas/contract/aws-events.ts';
 import { DatasetRejected, DatasetVersionRegistered } from '../../lambdas/contract/events.ts';
+import { uploadLimits } from '../../lambdas/contract/limits.ts';
 import { metrics } from '../../lambdas/contract/metrics.ts';
 import { EventFunction } from './event-function.ts';
-import { EventRoute } from './event-route.ts';
 import type { Platform } from './platform.ts';
 import { sumOf } from './project-metrics.ts';
+import { QueuedRoute } from './queued-route.ts';
+
+/** Lambda's own limit. */
+const TIMEOUT = Duration.minutes(15);
 
 export class DatasetVersioning extends Construct {
   readonly functions: readonly EventFunction[];
@@ -31,12 +35,15 @@ export class DatasetVersioning extends Construct {
         .and(datasets.read('datasets/*/manifests/', 'datasets/*/accepted/'))
         .and(datasets.write('datasets/', 'quarantine/')),
       memory: 2048,
-      timeout: Duration.minutes(15),
+      timeout: TIMEOUT,
     });
-    new EventRoute(this, 'Uploads', {
-      events: [s3ObjectCreated],
+    new QueuedRoute(this, 'Uploads', {
+      platform,
+      event: s3ObjectCreated,
       detail: { bucket: { name: [raw.bucket.bucketName] } },
       to: register,
+      concurrency: uploadLimits.concurrency,
+      timeout: TIMEOUT,
     });
     for (const project of environment.projects)
       alarms.add(this, `${project.name}-rejected`, {

@@ -2,6 +2,7 @@
 import { Stack } from 'aws-cdk-lib';
 import { beforeAll, describe, expect, it } from 'vitest';
 import * as z from 'zod';
+import { uploadLimits } from '../../lambdas/contract/limits.ts';
 import { defineFlywheel, tabular } from '../../lib/config/index.ts';
 import { Access } from '../../lib/constructs/access.ts';
 import { EventFunction } from '../../lib/constructs/event-function.ts';
@@ -177,4 +178,17 @@ describe('settings of an environment', () => {
 it('an installation without projects synthesizes', async () => {
   const { app } = await appOf(installation(), { builtinCloudFormationValidation: false });
   expect(() => app.synth()).not.toThrow();
+});
+
+describe('uploads', () => {
+  it('wait in a queue, and take few of the concurrent executions of a new account', async () => {
+    const { stacks } = await synthesize(installation('loans'));
+    const [mapping, ...others] = ofType(stacks, 'AWS::Lambda::EventSourceMapping').map(
+      ([, { Properties }]) => Properties,
+    );
+    expect(others).toEqual([]);
+    expect(mapping).toMatchObject({ BatchSize: 1, ScalingConfig: { MaximumConcurrency: uploadLimits.concurrency } });
+    // A new account has ten, and the API needs some of them.
+    expect(uploadLimits.concurrency).toBeLessThanOrEqual(5);
+  });
 });

@@ -21,6 +21,7 @@ ADDITIONS = (
     "function_settings",
     "warm_functions",
     "delivery",
+    "queue_retries",
     "schedules",
     "object_versions",
     "metrics_of_functions",
