@@ -39,6 +39,7 @@ import { AssumeRoleCommand } from '@aws-sdk/client-sts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { stopService } from '../../../local/cloud/services.ts';
 import { eventBusClaims } from './claims/event-buses.ts';
+import { queueRetryClaims } from './claims/queue-retries.ts';
 import { serviceClaims } from './claims/services.ts';
 import { identityOfRole, signatureClaims } from './claims/signatures.ts';
 import {
@@ -81,6 +82,7 @@ afterAll(async () => {
 const claims: readonly Claim[] = [
   ...signatureClaims,
   ...serviceClaims,
+  ...queueRetryClaims,
   ...eventBusClaims,
   ['secure_transport', 'a TLS-only bucket lets a role in', tlsOnlyBucketLetsIn],
   ['source_account', 'a role that trusts a service of its own account lets it in', serviceAssumesRole],
