@@ -75,7 +75,7 @@ export class QueuedRoute extends Construct {
       }),
     };
     const rule = new Rule(this, 'Rule', {
-      description: `Flywheel: queues events for ${to.name}`,
+      description: `Flywheel: through a queue wakes ${to.name}`,
       eventPattern: { source: [event.source], detailType: [event.detailType], ...(detail && { detail }) },
       targets: [target],
     });
