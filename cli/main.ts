@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import packageJson from '../package.json' with { type: 'json' };
 import { approveCommand, driftCommand, rejectCommand, trainCommand } from './commands/demands.ts';
 import { deployCommand } from './commands/deploy.ts';
+import { destroyCommand } from './commands/destroy.ts';
 import { lineageCommand } from './commands/lineage.ts';
 import { localCommand } from './commands/local.ts';
 import { predictCommand } from './commands/predict.ts';
@@ -28,6 +29,7 @@ for (const command of [
   approveCommand,
   rejectCommand,
   redriveCommand,
+  destroyCommand,
 ]) {
   program.addCommand(command);
 }

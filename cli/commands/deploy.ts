@@ -1,11 +1,10 @@
 /** `flywheel deploy`: the CDK app, to an account or to the laptop cloud. */
-import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { repository } from '../../local/cloud/layout.ts';
 import { deployToCloud, startCloud } from '../../local/cloud.ts';
+import { runAloud, runCdk } from '../cdk.ts';
 import { type CommonOptions, environmentCommand } from '../command.ts';
 import { configured, enter, LOCAL, laptopCloud } from '../connection.ts';
-import { CommandFailed } from '../failure.ts';
 import { columns, createOutput, duration } from '../output.ts';
 
 export const deployCommand = environmentCommand('deploy', 'deploy the stacks of an environment (cdk deploy)')
@@ -44,19 +43,5 @@ function bringPyTorch(): Promise<void> {
 
 /** The CDK CLI speaks for itself: it asks, shows progress, and knows the user's profiles. */
 function deployToAccount(environment: string, yes: boolean): Promise<void> {
-  const cdk = join(repository, 'node_modules/aws-cdk/bin/cdk');
-  const approval = yes ? ['--require-approval', 'never'] : [];
-  return runAloud([cdk, 'deploy', `${environment}/**`, ...approval], `cdk deploy '${environment}/**'`);
-}
-
-/** @throws CommandFailed that names the command as a person would type it */
-function runAloud(words: readonly string[], command: string): Promise<void> {
-  // stdout is for the answer of this command.
-  const child = spawn(process.execPath, words, { cwd: repository, stdio: ['inherit', 2, 2] });
-  return new Promise((resolve, reject) => {
-    child.on('error', reject);
-    child.on('exit', (code) =>
-      code === 0 ? resolve() : reject(new CommandFailed(`${command} ended with exit code ${code}.`)),
-    );
-  });
+  return runCdk(['deploy', `${environment}/**`, ...(yes ? ['--require-approval', 'never'] : [])]);
 }

@@ -21,8 +21,8 @@ export interface EnvironmentInput {
    */
   readonly approval?: 'automatic' | 'manual';
   /**
-   * The first of two keys to destroy data. The second is `-c destroyData=<environment>` at the command line of the
-   * deployment; without both, deleting the stacks leaves buckets, table and key where they are.
+   * The first of two keys to destroy data. The second is `flywheel destroy --destroy-data <environment>`; without both,
+   * deleting the stacks leaves buckets, table and key where they are.
    * @default 'retain'
    */
   readonly removal?: 'retain' | 'destroy';

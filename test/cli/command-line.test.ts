@@ -17,7 +17,7 @@ function flywheel(...words: string[]) {
 
 test('every command of the reference is there and explains itself', () => {
   const help = flywheel('--help').stdout;
-  const words = 'local deploy upload train status predict lineage drift approve reject redrive'.split(' ');
+  const words = 'local deploy upload train status predict lineage drift approve reject redrive destroy'.split(' ');
   expect(words.filter((word) => !new RegExp(`^  ${word} `, 'm').test(help))).toEqual([]);
 });
 
@@ -29,6 +29,9 @@ test.each([
   [['lineage', 'what'], 2, /prediction id/],
   [['predict', 'flights'], 2, /--row or --file/],
   [['predict', 'flights', '--row', '{'], 2, /not JSON/],
+  [['destroy'], 2, /give --yes/],
+  [['destroy', '--env', 'dev', '--yes', '--destroy-data', 'prod'], 2, /expected the environment of --env: dev/],
+  [['destroy', '--env', 'dev', '--yes', '--destroy-data', 'dev'], 2, /set removal: 'destroy'/],
   [['upload', 'flights', 'no-such-file.csv'], 2, /no-such-file\.csv is not there/],
 ])('flywheel %j ends with exit code %i and says why', (words, code, message) => {
   const { status, stderr, stdout } = flywheel(...words);

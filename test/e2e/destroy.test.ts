@@ -1,0 +1,130 @@
+/** An environment is taken away: first all that can be made again, then, with both keys, its data. */
+import { CloudFormationClient, paginateDescribeStacks } from '@aws-sdk/client-cloudformation';
+import { CloudWatchClient, paginateDescribeAlarms } from '@aws-sdk/client-cloudwatch';
+import {
+  CreateBucketCommand,
+  DeleteObjectCommand,
+  HeadBucketCommand,
+  ListObjectVersionsCommand,
+  PutBucketVersioningCommand,
+  PutObjectCommand,
+  S3Client,
+} from '@aws-sdk/client-s3';
+import {
+  CreateModelCommand,
+  paginateListEndpointConfigs,
+  paginateListEndpoints,
+  paginateListModels,
+  SageMakerClient,
+} from '@aws-sdk/client-sagemaker';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { emptyBucket } from '../../cli/destroy/buckets.ts';
+import { type Deployed, deployed } from './deployed.ts';
+import { LOOP_MS } from './observed.ts';
+import { PROJECT, trialCsv } from './trial.ts';
+
+/** Made by somebody else, under a name that looks like ours. */
+const STRANGER = 'flywheel-local-stranger';
+
+let flywheel: Deployed;
+beforeAll(async () => {
+  flywheel = await deployed('destroy', 'destroy.config.ts');
+  const trial = flywheel.project(PROJECT);
+  await trial.upload('first.csv.gz', trialCsv({ from: 0, rows: 2000 }));
+  await trial.event('ModelDeployed', { model: 1 }, LOOP_MS);
+  const sageMaker = new SageMakerClient({});
+  const [ours] = await modelNames();
+  expect(ours).toMatch(/^flywheel-local-trial-m1-/);
+  await sageMaker.send(
+    new CreateModelCommand({
+      ModelName: STRANGER,
+      ExecutionRoleArn: 'arn:aws:iam::000000000000:role/stranger',
+      PrimaryContainer: { Image: '683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:3.2-0' },
+    }),
+  );
+});
+afterAll(async () => {
+  await flywheel.stop();
+});
+
+const stacks = async () => {
+  const names: string[] = [];
+  for await (const { Stacks = [] } of paginateDescribeStacks({ client: new CloudFormationClient({}) }, {}))
+    names.push(
+      ...Stacks.flatMap(({ StackName, StackStatus }) => (StackStatus === 'DELETE_COMPLETE' ? [] : (StackName ?? []))),
+    );
+  return names.filter((name) => name.startsWith('local-')).sort();
+};
+
+async function modelNames(): Promise<string[]> {
+  const names: string[] = [];
+  for await (const { Models = [] } of paginateListModels({ client: new SageMakerClient({}) }, {}))
+    names.push(...Models.flatMap(({ ModelName }) => ModelName ?? []));
+  return names.sort();
+}
+
+async function atRunTime(): Promise<string[]> {
+  const client = { client: new SageMakerClient({}) };
+  const names: string[] = await modelNames();
+  for await (const { Endpoints = [] } of paginateListEndpoints(client, {}))
+    names.push(...Endpoints.flatMap(({ EndpointName }) => EndpointName ?? []));
+  for await (const { EndpointConfigs = [] } of paginateListEndpointConfigs(client, {}))
+    names.push(...EndpointConfigs.flatMap(({ EndpointConfigName }) => EndpointConfigName ?? []));
+  const AlarmNamePrefix = 'flywheel-local-';
+  for await (const { MetricAlarms = [] } of paginateDescribeAlarms(
+    { client: new CloudWatchClient({}) },
+    { AlarmNamePrefix },
+  ))
+    names.push(...MetricAlarms.flatMap(({ AlarmName }) => AlarmName ?? []));
+  return names;
+}
+
+const versionsIn = async (Bucket: string) =>
+  ((await new S3Client({}).send(new ListObjectVersionsCommand({ Bucket }))).Versions ?? []).length;
+
+it('a bucket is emptied of all versions and delete markers, however many', async () => {
+  const s3 = new S3Client({});
+  const Bucket = 'flywheel-test-emptied';
+  await s3.send(new CreateBucketCommand({ Bucket }));
+  await s3.send(new PutBucketVersioningCommand({ Bucket, VersioningConfiguration: { Status: 'Enabled' } }));
+  // More than one request lists or deletes.
+  for (let start = 0; start < 1100; start += 50)
+    await Promise.all(
+      Array.from({ length: 50 }, (_, n) => s3.send(new PutObjectCommand({ Bucket, Key: `${start + n}`, Body: 'x' }))),
+    );
+  await s3.send(new PutObjectCommand({ Bucket, Key: '0', Body: 'again' }));
+  await s3.send(new DeleteObjectCommand({ Bucket, Key: '1' }));
+  expect(await emptyBucket(Bucket)).toBe(1102);
+  const left = await s3.send(new ListObjectVersionsCommand({ Bucket }));
+  expect([...(left.Versions ?? []), ...(left.DeleteMarkers ?? [])]).toEqual([]);
+});
+
+describe('an environment', () => {
+  it('goes with everything that it has made in SageMaker; data, and what has only a similar name, stay', async () => {
+    expect((await atRunTime()).length).toBeGreaterThan(3);
+    await flywheel.flywheel('destroy', '--yes');
+    expect(await stacks()).toEqual(['local-State']);
+    expect(await atRunTime()).toEqual([STRANGER]);
+    expect(await versionsIn(flywheel.outputs.ModelBucket)).toBeGreaterThan(0);
+    expect(await flywheel.lineage.state(PROJECT)).toMatchObject({ champion: 1 });
+  });
+
+  it('can be asked to go again', async () => {
+    await flywheel.flywheel('destroy', '--yes');
+    expect(await stacks()).toEqual(['local-State']);
+  });
+
+  it('goes with its data when both keys are turned: every version in every bucket', async () => {
+    const { RawBucket, DatasetBucket, ModelBucket, CaptureBucket } = flywheel.outputs;
+    const s3 = new S3Client({});
+    for (const body of ['one', 'two'])
+      await s3.send(new PutObjectCommand({ Bucket: RawBucket, Key: 'twice', Body: body }));
+    expect(await versionsIn(RawBucket)).toBeGreaterThan(2);
+
+    const answer = JSON.parse(await flywheel.flywheel('destroy', '--yes', '--destroy-data', 'local', '--json'));
+    expect(answer.buckets[RawBucket]).toBeGreaterThan(2);
+    expect(await stacks()).toEqual([]);
+    for (const Bucket of [RawBucket, DatasetBucket, ModelBucket, CaptureBucket])
+      await expect(s3.send(new HeadBucketCommand({ Bucket }))).rejects.toThrow();
+  });
+});
