@@ -41,12 +41,16 @@ const sentences: readonly Sentence[] = [
     (d) => `run ${d.runId} on ${d.project}@${d.datasetVersion} (${d.trigger}: ${d.reason})`,
   ),
   say(events.TrainingSuppressed, (d) => `${d.rule}: ${d.reason}`),
+  say(events.TrainingDue, (d) => d.reason),
   say(events.TrainingStarted, (d) => `${d.jobName} on ${d.instanceType}, attempt ${d.attempt}`),
   say(
     events.ModelTrained,
     (d) => `${d.project}/${d.model} from ${d.project}@${d.datasetVersion}, ${d.billableSeconds} s billed`,
   ),
+  say(events.TrainingDelayed, (d) => `run ${d.runId} waits: ${d.reason}`),
   say(events.TrainingFailed, (d) => `${d.jobName}: ${d.reason}`, 'bad'),
+  say(events.EvaluationRequested, (d) => `${d.project}/${d.model} again, as ${d.jobName}: ${d.reason}`),
+  say(events.EvaluationDelayed, (d) => `${d.project}/${d.model} waits, as ${d.jobName}: ${d.reason}`),
   say(
     events.EvaluationStarted,
     (d) => `${d.project}/${d.model} against ${d.champion === null ? 'no champion' : `${d.project}/${d.champion}`}`,

@@ -140,16 +140,29 @@ function dataRows({ project, datasetVersions }: ProjectStatus, ago: Ago): string
 function trainingRows({ project, trainingRuns }: ProjectStatus, ago: Ago): string[][] {
   const [newest] = trainingRuns;
   if (!newest) return [];
-  const outcome = newest.model === undefined ? newest.status : `${newest.status} → ${project}/${newest.model}`;
-  const text = newest.status === 'failed' ? paint.red(`failed: ${newest.failure ?? 'no reason given'}`) : outcome;
+  const text = trainingText(project, newest);
   return [
     ['training', newest.runId, ago(newest.at), `${text}, on ${project}@${newest.datasetVersion} (${newest.trigger})`],
   ];
 }
 
+function trainingText(project: string, run: RecordOf<'training-run'>): string {
+  switch (run.status) {
+    case 'failed':
+      return paint.red(`failed: ${run.failure ?? 'no reason given'}`);
+    case 'waiting':
+      return paint.yellow(
+        `waiting since ${run.waitingSince ?? run.requestedAt}: ${run.waitingFor ?? 'no reason given'}`,
+      );
+    default:
+      return run.model === undefined ? run.status : `${run.status} → ${project}/${run.model}`;
+  }
+}
+
 function modelRows({ project, models }: ProjectStatus, ago: Ago): string[][] {
   return models.map((model, index) => {
-    const status = model.status === 'rejected' ? paint.red(model.status) : model.status;
+    const bad = model.status === 'rejected' || model.status === 'evaluation-failed';
+    const status = bad ? paint.red(model.status) : model.status;
     const metrics = model.metrics ? `: ${metricsText(model.metrics, 2)}` : '';
     return [index === 0 ? 'models' : '', `${project}/${model.model}`, ago(model.at), status + metrics];
   });

@@ -1,5 +1,5 @@
 /** The whole app: its parts fit together. */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import flywheel from '../flywheel.config.ts';
@@ -131,8 +131,13 @@ describe('events', () => {
     expect([...(routes().get('record-event') ?? [])].sort()).toEqual(Object.keys(domainEvents).sort());
   });
 
+  /** Files that handlers share, which are no function's own. */
+  const steps = readdirSync(new URL('../lambdas/handlers', import.meta.url))
+    .map((file) => file.replace('.ts', ''))
+    .filter((name) => !functionNames().some((each) => each === name));
+
   it('of the domain are all published by a handler', () => {
-    const handlers = [...functionNames(), 'settle-deployment'].map(source).join('\n');
+    const handlers = [...functionNames(), ...steps].map(source).join('\n');
     const published = Object.keys(domainEvents).filter((name) => new RegExp(`publish\\(\\s*${name}\\b`).test(handlers));
     expect(published.sort()).toEqual(Object.keys(domainEvents).sort());
   });
@@ -141,8 +146,8 @@ describe('events', () => {
   function publishedBy(name: string): Set<string> {
     const text = source(name);
     const own = [...text.matchAll(/publish(?:All)?\(\s*(\w+)/g)].map(([, event = '']) => event);
-    const steps = [...text.matchAll(/from '\.\/(settle-deployment)\.ts'/g)].map(([, step = '']) => step);
-    return new Set([...own, ...steps.flatMap((step) => [...publishedBy(step)])]);
+    const shared = steps.filter((step) => text.includes(`from './${step}.ts'`));
+    return new Set([...own, ...shared.flatMap((step) => [...publishedBy(step)])]);
   }
 
   it('may be published by the functions whose handlers do, each by its own', () => {

@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import {
   DriftMeasured,
+  EvaluationRequested,
   ModelApproved,
   ModelRejected,
   TrainingRequested,
@@ -26,9 +27,12 @@ export const trainCommand = environmentCommand('train', 'ask for a training run 
     const project = projectOf(session.environment, name).name;
     const { reason, force } = options;
     const { at } = await demand(apiOf(session), routes.requestTraining, project, { reason, force });
-    const entry = await answerTo(session, project, at, [TrainingRequested.detailType, TrainingSuppressed.detailType]);
+    const answers = [TrainingRequested, EvaluationRequested, TrainingSuppressed].map((each) => each.detailType);
+    const entry = await answerTo(session, project, at, answers);
     tell(session, entry);
-    if (entry.type === TrainingSuppressed.detailType) process.exitCode = exitCodes.failed;
+    // In progress: it is decided when the run under way has ended.
+    if (entry.type === TrainingSuppressed.detailType && entry.detail.rule !== 'in-progress')
+      process.exitCode = exitCodes.failed;
   });
 
 export const driftCommand = environmentCommand('drift', 'measure drift now')

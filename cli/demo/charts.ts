@@ -112,9 +112,20 @@ const lanes = [
   { name: 'data', types: ['DatasetVersionRegistered', 'DatasetRejected'] },
   {
     name: 'training',
-    types: ['TrainingRequested', 'TrainingSuppressed', 'TrainingStarted', 'ModelTrained', 'TrainingFailed'],
+    types: [
+      'TrainingRequested',
+      'TrainingSuppressed',
+      'TrainingDue',
+      'TrainingDelayed',
+      'TrainingStarted',
+      'ModelTrained',
+      'TrainingFailed',
+    ],
   },
-  { name: 'evaluation', types: ['EvaluationStarted', 'ModelEvaluated', 'EvaluationFailed'] },
+  {
+    name: 'evaluation',
+    types: ['EvaluationRequested', 'EvaluationDelayed', 'EvaluationStarted', 'ModelEvaluated', 'EvaluationFailed'],
+  },
   { name: 'gate', types: ['ModelApproved', 'ModelRejected', 'ApprovalRequested', 'ApprovalGiven'] },
   { name: 'serving', types: ['DeploymentStarted', 'ModelDeployed', 'DeploymentRolledBack'] },
   { name: 'drift', types: ['DriftMeasured', 'DriftDetected'] },

@@ -4,6 +4,7 @@
  * publication is the same event to the letter.
  */
 import * as z from 'zod/mini';
+import { triggers } from './records.ts';
 import { projectName } from './settings.ts';
 
 export const EVENT_SOURCE = 'flywheel';
@@ -13,7 +14,7 @@ const at = z.iso.datetime();
 const version = z.int().check(z.minimum(1));
 /** First 12 hexadecimal digits of the hash of all that identifies a training run. */
 const runId = z.string().check(z.regex(/^[0-9a-f]{12}$/));
-const trigger = z.enum(['upload', 'drift', 'demand']);
+const trigger = z.enum(triggers);
 /**
  * The ARN by which IAM knows who asked, as the HTTP API tells it; only the API's functions may publish an event that holds
  * one. An IAM user's path has up to 512 characters, its name 64.
@@ -71,7 +72,8 @@ export const TrainingRequested = defineEvent('TrainingRequested', {
 });
 export const TrainingSuppressed = defineEvent('TrainingSuppressed', {
   trigger,
-  rule: z.enum(['no-data', 'not-triggered', 'same-run', 'new-rows', 'cooldown', 'budget']),
+  /** in-progress and cooldown: not now; it is decided again when that is over. */
+  rule: z.enum(['no-data', 'not-triggered', 'same-run', 'in-progress', 'new-rows', 'cooldown', 'budget']),
   reason: z.string(),
 });
 export const TrainingStarted = defineEvent('TrainingStarted', {
@@ -81,6 +83,10 @@ export const TrainingStarted = defineEvent('TrainingStarted', {
   attempt: z.int().check(z.minimum(1)),
   instanceType: z.string(),
 });
+/** Nothing stands in the way any more of a cause that waited, or of a run that must be requested anew: it is decided now. */
+export const TrainingDue = defineEvent('TrainingDue', { reason: z.string() });
+/** The run waits for an instance that others use; `reconcile` asks again. */
+export const TrainingDelayed = defineEvent('TrainingDelayed', { runId, reason: z.string() });
 export const ModelTrained = defineEvent('ModelTrained', {
   runId,
   model: version,
@@ -92,6 +98,18 @@ export const ModelTrained = defineEvent('ModelTrained', {
 export const TrainingFailed = defineEvent('TrainingFailed', { runId, jobName: z.string(), reason: z.string() });
 
 /* Evaluation and gate */
+/** A model is to be evaluated again: after a failure that may pass, or because a person asks. */
+export const EvaluationRequested = defineEvent('EvaluationRequested', {
+  model: version,
+  jobName: z.string(),
+  reason: z.string(),
+});
+/** The evaluation waits for an instance that others use, or for a fault of SageMaker to pass; `reconcile` asks again. */
+export const EvaluationDelayed = defineEvent('EvaluationDelayed', {
+  model: version,
+  jobName: z.string(),
+  reason: z.string(),
+});
 export const EvaluationStarted = defineEvent('EvaluationStarted', {
   model: version,
   champion: z.nullable(version),
@@ -175,9 +193,13 @@ export const domainEvents = {
   TrainingDemanded,
   TrainingRequested,
   TrainingSuppressed,
+  TrainingDue,
   TrainingStarted,
+  TrainingDelayed,
   ModelTrained,
   TrainingFailed,
+  EvaluationRequested,
+  EvaluationDelayed,
   EvaluationStarted,
   ModelEvaluated,
   EvaluationFailed,

@@ -69,31 +69,49 @@ export const captureKey = {
 export const sageMakerPrefix = (environment: string): string => `flywheel-${environment}-`;
 const inProject = (environment: string, project: string): string => `${sageMakerPrefix(environment)}${project}`;
 
+/*
+ * SageMaker keeps jobs, models and endpoint configs when an environment is taken away, and the tables of the next one under
+ * the same name begin to count at 1 again. So every name that a counter is part of has the installation in it: an evaluation's
+ * as it is, a training run's and an endpoint config's in the hash.
+ */
+/** Digits of an installation's id: `installationOf` makes them of the table's name. */
+export const INSTALLATION_DIGITS = 5;
+
 export const trainingJobName = {
   build: (environment: string, run: { project: string; runId: string; attempt: number }): string =>
     `${inProject(environment, run.project)}-${run.runId}-a${run.attempt}`,
   /** Undefined for a job that is not ours. */
   parse(environment: string, name: string): { project: string; runId: string; attempt: number } | undefined {
     const match = matchName(environment, name, /^(.+)-([0-9a-f]{12})-a(\d+)$/);
-    return match && { project: match[0], runId: match[1], attempt: Number(match[2]) };
+    if (!match) return undefined;
+    const [project = '', runId = '', attempt] = match;
+    return { project, runId, attempt: Number(attempt) };
   },
 };
 
-/** The champion is part of the name: the same candidate against another champion is another evaluation. */
+export interface EvaluationName {
+  readonly project: string;
+  readonly model: number;
+  /** Counts the evaluations of the model, from 1: another champion or another try is the next. */
+  readonly number: number;
+  readonly installation: string;
+}
+
+/** `flywheel-prod-flights-m12-e1-3fa9c`; whom it was compared with is in the evaluation's record. */
 export const evaluationJobName = {
-  build: (environment: string, job: { project: string; model: number; champion: number | null }): string =>
-    `${inProject(environment, job.project)}-m${job.model}-vs-${job.champion ?? 'none'}`,
-  parse(environment: string, name: string): { project: string; model: number; champion: number | null } | undefined {
-    const match = matchName(environment, name, /^(.+)-m(\d+)-vs-(\d+|none)$/);
-    return (
-      match && { project: match[0], model: Number(match[1]), champion: match[2] === 'none' ? null : Number(match[2]) }
-    );
+  build: (environment: string, { project, model, number, installation }: EvaluationName): string =>
+    `${inProject(environment, project)}-m${model}-e${number}-${installation}`,
+  parse(environment: string, name: string): EvaluationName | undefined {
+    const match = matchName(environment, name, /^(.+)-m(\d+)-e(\d+)-([0-9a-f]{5})$/);
+    if (!match) return undefined;
+    const [project = '', model, number, installation = ''] = match;
+    return { project, model: Number(model), number: Number(number), installation };
   },
 };
 
 export const endpointName = {
   build: inProject,
-  parse: (environment: string, name: string): string | undefined => matchName(environment, name, /^(.+)()()$/)?.[0],
+  parse: (environment: string, name: string): string | undefined => matchName(environment, name, /^(.+)$/)?.[0],
 };
 
 /** SageMaker writes the logs of an endpoint's containers to this group, and creates it where it is missing. */
@@ -102,13 +120,15 @@ export const endpointLogGroup = (endpoint: string): string => `/aws/sagemaker/En
 /** The one production variant of every endpoint: part of the requests, and a dimension of the metrics that alarms watch. */
 export const PRODUCTION_VARIANT = 'AllTraffic';
 
-/** SageMaker model and endpoint config of a model version; `servingHash` (6 digits) changes with the serving settings. */
+/** SageMaker model and endpoint config of a model version; `servingHash` (6 digits) changes with the serving settings and the installation. */
 export const endpointConfigName = {
   build: (environment: string, config: { project: string; model: number; servingHash: string }): string =>
     `${inProject(environment, config.project)}-m${config.model}-${config.servingHash}`,
   parse(environment: string, name: string): { project: string; model: number } | undefined {
     const match = matchName(environment, name, /^(.+)-m(\d+)-([0-9a-f]{6})$/);
-    return match && { project: match[0], model: Number(match[1]) };
+    if (!match) return undefined;
+    const [project = '', model] = match;
+    return { project, model: Number(model) };
   },
 };
 
@@ -245,9 +265,8 @@ export const listKey = (project: string, type: NodeType): string => `${project}#
 /** Sorts numbers as text: ten digits. */
 export const listOrder = (number: number): string => String(number).padStart(10, '0');
 
-function matchName(environment: string, name: string, pattern: RegExp): [string, string, string] | undefined {
+/** The groups of the pattern in what follows the environment's prefix. */
+function matchName(environment: string, name: string, pattern: RegExp): string[] | undefined {
   const prefix = sageMakerPrefix(environment);
-  const match = name.startsWith(prefix) ? pattern.exec(name.slice(prefix.length)) : null;
-  const [, first, second, third] = match ?? [];
-  return first === undefined || second === undefined || third === undefined ? undefined : [first, second, third];
+  return name.startsWith(prefix) ? pattern.exec(name.slice(prefix.length))?.slice(1) : undefined;
 }

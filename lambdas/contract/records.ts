@@ -76,12 +76,49 @@ export const datasetVersionRecord = z.object({
   at,
 });
 
+export const triggers = ['upload', 'drift', 'demand'] as const;
+const trigger = z.enum(triggers);
+
+/** What may start a training run. */
+export const trainingCause = z.discriminatedUnion('trigger', [
+  /** A dataset version was registered. */
+  z.object({ trigger: z.literal('upload') }),
+  z.object({ trigger: z.literal('drift'), measurementId: z.string(), reason: z.string() }),
+  z.object({
+    trigger: z.literal('demand'),
+    demandId: z.string(),
+    reason: z.string(),
+    requestedBy: z.string(),
+    force: z.boolean(),
+  }),
+]);
+
+/** A step that SageMaker is asked to carry out on one instance of a list of types. */
+const placement = {
+  /** Position in the list of instance types, from 0. */
+  instance: z.int().check(z.minimum(0)),
+  /** Types before it, and why each was passed over. */
+  refusals: z.optional(z.array(z.object({ instanceType: z.string(), reason: z.string() }))),
+  /** Counts the tries of one request, from 1: a failure that may pass takes the next. */
+  tries: z.int().check(z.minimum(1)),
+  requestedAt: at,
+  /** Hours of the budget held back for it until it ends. */
+  reservation: z.optional(z.object({ month: z.string(), hours: z.number() })),
+  /** waiting: since when and for what. `reconcile` asks again. */
+  waitingSince: z.optional(at),
+  waitingFor: z.optional(z.string()),
+};
+
 export const trainingRunRecord = z.object({
   runId: z.string(),
-  status: z.enum(['requested', 'started', 'trained', 'failed']),
+  /**
+   * waiting: SageMaker does not take the job now, and may later. superseded: never started, for the code was deployed anew;
+   * another run takes its place.
+   */
+  status: z.enum(['requested', 'waiting', 'started', 'trained', 'failed', 'superseded']),
   datasetVersion: version,
   manifestId: z.string(),
-  trigger: z.enum(['upload', 'drift', 'demand']),
+  trigger,
   /** What asked for it: a dataset version, a measurement, a demand. The same cause again is a repeated event. */
   cause: z.string(),
   reason: z.string(),
@@ -91,9 +128,11 @@ export const trainingRunRecord = z.object({
   servingImage: z.optional(z.string()),
   hyperparameters: z.record(z.string(), z.string()),
   codeSha256: z.string(),
-  /** 1 for the first job; a capacity error or a renewed request after a failure takes the next. */
+  /** Rows ever registered when it was requested: seen when it has trained. */
+  rowsRegistered: z.optional(z.int()),
+  /** Counts the jobs of the run, from 1: part of the job's name. */
   attempt: z.int().check(z.minimum(1)),
-  requestedAt: at,
+  ...placement,
   jobName: z.optional(z.string()),
   instanceType: z.optional(z.string()),
   startedAt: z.optional(at),
@@ -108,7 +147,7 @@ export const trainingRunRecord = z.object({
 
 export const modelRecord = z.object({
   model: version,
-  status: z.enum(['trained', 'evaluated', 'awaiting-approval', 'approved', 'rejected']),
+  status: z.enum(['trained', 'evaluation-failed', 'evaluated', 'awaiting-approval', 'approved', 'rejected']),
   runId: z.string(),
   datasetVersion: version,
   jobName: z.string(),
@@ -116,7 +155,10 @@ export const modelRecord = z.object({
   image: z.string(),
   artifact: z.string(),
   billableSeconds: z.number(),
+  /** Job of the evaluation that its metrics, and the baseline of its drift, are from. */
   evaluationJob: z.optional(z.string()),
+  /** Job of the newest evaluation, whatever has become of it. */
+  newestEvaluation: z.optional(z.string()),
   metrics: z.optional(z.record(z.string(), z.number())),
   at,
 });
@@ -125,9 +167,18 @@ export const evaluationRecord = z.object({
   jobName: z.string(),
   model: version,
   champion: z.nullable(version),
-  status: z.enum(['started', 'completed', 'failed']),
+  /** Counts the evaluations of the model, from 1: part of the job's name. */
+  number: z.int().check(z.minimum(1)),
+  /** What asked for it, where it was more than the model itself. The same cause again is a repeated event. */
+  cause: z.optional(z.string()),
+  /** waiting: SageMaker does not take the job now, or the one before failed of something that may pass. */
+  status: z.enum(['requested', 'waiting', 'started', 'completed', 'failed']),
+  ...placement,
+  startedAt: z.optional(at),
   evaluation: z.optional(evaluationFile),
   failure: z.optional(z.string()),
+  /** Job of the evaluation that took the place of this failed one. */
+  retriedAs: z.optional(z.string()),
   seconds: z.optional(z.number()),
   endedAt: z.optional(at),
   at,
@@ -174,11 +225,17 @@ export const stateRecord = z.object({
   datasetVersion: z.optional(version),
   manifestId: z.optional(z.string()),
   rows: z.optional(z.int()),
-  /** Rows ever registered, and how many of them there were at the newest training request. */
+  /** Rows ever registered, and how many of them there were at the request of the newest run that has trained. */
   rowsRegistered: z.optional(z.int()),
   rowsTrained: z.optional(z.int()),
-  lastRunId: z.optional(z.string()),
+  /** The training run under way: one at a time. */
+  activeRunId: z.optional(z.string()),
+  /** When the newest training run was requested. */
   lastRunAt: z.optional(at),
+  /** A cause that came while a run was under way, or too soon after one: decided when that is over. Of several the strongest. */
+  pending: z.optional(z.object({ cause: trainingCause, since: at })),
+  /** A run that was decided for, and whose code was deployed anew before it could start: requested anew. */
+  renewal: z.optional(z.object({ trigger, cause: z.string(), reason: z.string(), since: at })),
   /** Newest model version number given out. */
   model: z.optional(version),
   /** Model in service. */
@@ -213,6 +270,7 @@ export type TrainingRunRecord = z.infer<typeof trainingRunRecord>;
 export type ModelRecord = z.infer<typeof modelRecord>;
 export type EvaluationRecord = z.infer<typeof evaluationRecord>;
 export type DeploymentRecord = z.infer<typeof deploymentRecord>;
+export type TrainingCause = z.infer<typeof trainingCause>;
 export type StateRecord = z.infer<typeof stateRecord>;
 
 /** Record schema of each node type that has one. */

@@ -74,8 +74,10 @@ export const trainingSettings = z.object({
   /** row: the hash of each row; day: the hash of its day, so that no held-out row has a day in common with a training row. */
   holdOutBy: z.enum(['row', 'day']),
   algorithm: algorithmSettings,
-  /** Tried in order when SageMaker has no capacity. */
+  /** Tried in order when SageMaker has none of a type, or the account no quota for it. */
   instances: z.array(z.string()).check(z.minLength(1)),
+  /** Tried in the same way for the instance that evaluates what was trained. */
+  evaluationInstances: z.array(z.string()).check(z.minLength(1)),
   volumeGiB: z.int().check(z.minimum(1)),
   spot: z.boolean(),
   maximumRuntimeSeconds: z.int().check(z.minimum(60)),

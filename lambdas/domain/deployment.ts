@@ -21,6 +21,7 @@ import { rollbackAlarmNames } from './serving/rollback-alarms.ts';
 
 export interface DeploymentPlaces {
   readonly environment: string;
+  readonly installation: string;
   readonly roleArn: string;
   readonly keyArn: string;
   readonly captureBucket: string;
@@ -46,7 +47,7 @@ export function deploymentRequests(
   const endpointConfig = endpointConfigName.build(places.environment, {
     project,
     model: model.model,
-    servingHash: servingHash(settings),
+    servingHash: servingHash(settings, places.installation),
   });
   const tags = [
     { Key: 'flywheel:project', Value: project },
@@ -140,10 +141,10 @@ function blueGreenPolicy({ serving: { canary, instanceCount } }: ProjectSettings
 /** For a new fleet to be provisioned, to load the model and to pass its health check. */
 const FLEET_START_SECONDS = 1800;
 
-/** Six hexadecimal digits that change with anything in the endpoint config that is not the model. */
-export function servingHash(settings: ProjectSettings): string {
+/** Six hexadecimal digits that change with anything in the endpoint config that is not the model, and with the installation. */
+export function servingHash(settings: ProjectSettings, installation: string): string {
   const { instance, instanceCount } = settings.serving;
-  const identity = [instance, instanceCount, settings.monitoring.capturePercent];
+  const identity = [installation, instance, instanceCount, settings.monitoring.capturePercent];
   return createHash('sha256').update(JSON.stringify(identity)).digest('hex').slice(0, 6);
 }
 

@@ -1,36 +1,32 @@
 /** The SageMaker processing job that scores candidate and champion on the same held-out rows. */
 import type { CreateProcessingJobCommandInput } from '@aws-sdk/client-sagemaker';
-import { datasetKey, evaluationJobName, modelKey } from '../contract/keys.ts';
-import type { ModelRecord } from '../contract/records.ts';
+import { hasLocalStorage } from '../contract/instances.ts';
+import { datasetKey, modelKey } from '../contract/keys.ts';
+import type { EvaluationRecord, ModelRecord } from '../contract/records.ts';
 import type { ProjectSettings } from '../contract/settings.ts';
-import { scriptEntrypoint } from './jobs.ts';
+import { instanceOf, scriptEntrypoint } from './jobs.ts';
 
 export interface EvaluationJobPlaces {
-  readonly environment: string;
   readonly roleArn: string;
   readonly keyArn: string;
   readonly datasetBucket: string;
   readonly modelBucket: string;
 }
 
-/** Instances that score: the CPU is enough for it, and free when GPUs are not. */
-const EVALUATION_INSTANCE = 'ml.m5.xlarge';
 const ROOT = '/opt/ml/processing';
 
-/** CreateProcessingJob. The code is the candidate's own archive, so a repeated evaluation runs what the training ran. */
+/** CreateProcessingJob for an evaluation as it stands. The code is the candidate's own archive, so a repeated evaluation runs what the training ran. */
 export function evaluationJobRequest(
   settings: ProjectSettings,
+  evaluation: Pick<EvaluationRecord, 'jobName' | 'instance'>,
   candidate: ModelRecord,
   codeSha256: string,
   champion: ModelRecord | undefined,
   places: EvaluationJobPlaces,
 ): CreateProcessingJobCommandInput {
   const project = settings.name;
-  const jobName = evaluationJobName.build(places.environment, {
-    project,
-    model: candidate.model,
-    champion: champion?.model ?? null,
-  });
+  const { jobName } = evaluation;
+  const instance = instanceOf(settings.training.evaluationInstances, evaluation.instance);
   const input = (name: string, uri: string, type: 'S3Prefix' | 'ManifestFile' = 'S3Prefix') => ({
     InputName: name,
     S3Input: {
@@ -70,9 +66,9 @@ export function evaluationJobRequest(
     ProcessingResources: {
       ClusterConfig: {
         InstanceCount: 1,
-        InstanceType: EVALUATION_INSTANCE,
+        InstanceType: instanceType(instance),
         VolumeSizeInGB: settings.training.volumeGiB,
-        VolumeKmsKeyId: places.keyArn,
+        ...(hasLocalStorage(instance) ? {} : { VolumeKmsKeyId: places.keyArn }),
       },
     },
     NetworkConfig: { EnableNetworkIsolation: true, EnableInterContainerTrafficEncryption: false },
@@ -82,4 +78,12 @@ export function evaluationJobRequest(
       { Key: 'flywheel:model', Value: String(candidate.model) },
     ],
   };
+}
+
+type InstanceType = NonNullable<
+  NonNullable<NonNullable<CreateProcessingJobCommandInput['ProcessingResources']>['ClusterConfig']>['InstanceType']
+>;
+/** The list of types grows faster than any SDK: what SageMaker does not know, it refuses by name. */
+function instanceType(name: string): InstanceType {
+  return name as InstanceType;
 }

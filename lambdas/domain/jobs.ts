@@ -1,4 +1,4 @@
-/** Where a SageMaker job runs, how it ended, and what a failure means for the next step. */
+/** Where a SageMaker job runs, what it means that SageMaker refuses one, how one ended, and what a failure means for the next step. */
 
 export type JobEnd = { readonly outcome: 'completed' } | { readonly outcome: 'failed'; readonly reason: string };
 
@@ -12,16 +12,77 @@ export type TrainingJobEnd = JobEnd & {
   readonly endedAt: Date;
 };
 
-/** SageMaker had no instance of the type to give: another type may be free (`CapacityError: Unable to provision requested ML compute capacity`). */
-export function isCapacityError(reason: string): boolean {
-  return /CapacityError|InsufficientInstanceCapacity|Unable to provision requested ML compute capacity/i.test(reason);
+export type ProcessingJobEnd = JobEnd & { readonly seconds: number; readonly endedAt: Date };
+
+/** Why a type of the list was passed over. */
+export interface Refusal {
+  readonly instanceType: string;
+  readonly reason: string;
 }
 
-/** The instance type of an attempt (from 1): the list in order, and again from its start. */
-export function instanceOfAttempt(instances: readonly string[], attempt: number): string {
-  const instance = instances[(attempt - 1) % instances.length];
+/**
+ * What it means that SageMaker does not take a job.
+ * `unavailable`: the account or the region has no such instance to give, now or later: the next type of the list.
+ * `in-use`: the account may have some, and others have them: a quota is free again when their jobs end.
+ * Undefined: nothing that another type or another time would change.
+ *
+ * Quotas: `The account-level service limit 'ml.g5.xlarge for training job usage' is 1 Instances, with current utilization of
+ * 1 Instances and a request delta of 1 Instances.` (aws/amazon-sagemaker-examples#307, #1543). Types that a region does not
+ * have: ResourceLimitExceeded `The requested resource training-job/ml.p2.xlarge is not available in this region` (#1001), or
+ * ValidationException `Unsupported instance type ml.p3dn.24xlarge` (#3494), or `Value 'ml.t2.medium' at
+ * 'resourceConfig.instanceType' failed to satisfy constraint: Member must satisfy enum value set: [...]`.
+ */
+export function refusalOf({ name, message }: Error): 'unavailable' | 'in-use' | undefined {
+  if (name === 'ResourceLimitExceeded') {
+    const quota = / is (\d+) \w+, with current utilization of (\d+) \w+ and a request delta of (\d+) /.exec(message);
+    const [, limit, , asked] = quota ?? [];
+    return limit !== undefined && Number(limit) >= Number(asked) ? 'in-use' : 'unavailable';
+  }
+  const aboutType = /instance ?type/i.test(message);
+  const notHad = /unsupported|not supported|not available|enum value set/i.test(message);
+  return name === 'ValidationException' && aboutType && notHad ? 'unavailable' : undefined;
+}
+
+/**
+ * capacity: SageMaker had no instance of the type to give; another type may be free.
+ * final: the program or the request is at fault, or a person stopped it: the same again ends the same.
+ * passing: an error inside SageMaker, or an image that could not be pulled: the same again may succeed.
+ *
+ * FailureReason begins, where nothing that the container said comes before it, with `CapacityError: Unable to provision requested ML compute capacity` (DIAGNijmegen/
+ * rse-grand-challenge#2631), `AlgorithmError: ..., exit code: 1`, `InternalServerError: We encountered an internal error.
+ * Please try again.` (aws/sagemaker-python-sdk#2496) or `ClientError: ...`, of which `Cannot pull algorithm container` (#57)
+ * may pass. What begins otherwise is taken for passing: tries are bounded.
+ */
+export type FailureKind = 'capacity' | 'final' | 'passing';
+
+export function failureKind(reason: string): FailureKind {
+  if (/CapacityError|InsufficientInstanceCapacity|Unable to provision requested ML compute capacity/i.test(reason))
+    return 'capacity';
+  if (/Cannot pull algorithm container/i.test(reason)) return 'passing';
+  return /\bAlgorithmError\b|\bClientError\b|^the job was stopped/.test(reason) ? 'final' : 'passing';
+}
+
+/** A failure that may pass is tried again until there were so many. */
+export const MAXIMUM_TRIES = 3;
+
+/** A job waits this long for a quota that others use, and an unannounced step is asked for again as long; then it has failed. */
+const PATIENCE_HOURS = 24;
+
+export function isOutOfPatience(since: string, now: Date): boolean {
+  return now.getTime() - Date.parse(since) >= PATIENCE_HOURS * 3600_000;
+}
+
+/** The type at a position, from 0; the last one where the list has been made shorter since. */
+export function instanceOf(instances: readonly string[], position: number): string {
+  const instance = instances[Math.min(position, instances.length - 1)];
   if (instance === undefined) throw new Error('a project needs at least one instance type');
   return instance;
+}
+
+/** One sentence about every type of the list. */
+export function noInstance(refusals: readonly Refusal[]): string {
+  const each = refusals.map(({ instanceType, reason }) => `${instanceType}: ${reason.trim().replace(/\.$/, '')}`);
+  return `no instance could be had: ${each.join('; ')}. Ask AWS for a higher quota, or name other instance types`;
 }
 
 /** Repository → host of its registry in this region (variable IMAGE_REGISTRIES). */

@@ -2,22 +2,13 @@
  * Whether something that happened starts a training run. Pure: the same facts give the same decision, whatever the
  * order or number of events that led to it.
  */
-import type { StateRecord } from '../contract/records.ts';
+import type { StateRecord, TrainingCause } from '../contract/records.ts';
 import type { ProjectSettings, TrainingSettings } from '../contract/settings.ts';
 
-export type TrainingCause =
-  /** A dataset version was registered. */
-  | { readonly trigger: 'upload' }
-  | { readonly trigger: 'drift'; readonly measurementId: string; readonly reason: string }
-  | {
-      readonly trigger: 'demand';
-      readonly demandId: string;
-      readonly reason: string;
-      readonly requestedBy: string;
-      readonly force: boolean;
-    };
+export type Suppression = 'no-data' | 'not-triggered' | 'same-run' | 'in-progress' | 'new-rows' | 'cooldown' | 'budget';
 
-export type Suppression = 'no-data' | 'not-triggered' | 'same-run' | 'new-rows' | 'cooldown' | 'budget';
+/** Rules that hold for a time only: the cause is kept, and decided when the time is over. */
+export const passingRules: ReadonlySet<Suppression> = new Set(['in-progress', 'cooldown']);
 
 export type TrainingDecision =
   | {
@@ -36,8 +27,10 @@ export type TrainingDecision =
 
 export interface TrainingFacts {
   readonly state: StateRecord;
-  /** Instance hours of this project in the present month. */
-  readonly hoursUsed: number;
+  /** Identity of the run that training would be now; absent without data. */
+  readonly runId?: string | undefined;
+  /** Instance hours of this project in the present month: used, and held back for jobs under way. */
+  readonly budget: { readonly hours: number; readonly reserved: number };
   readonly now: Date;
 }
 
@@ -71,10 +64,13 @@ export function decideTraining(
   if (!listens(settings.training, trigger))
     return suppressed('not-triggered', `${settings.name} is not trained on ${trigger} (training.triggers)`);
 
+  // Also when forced: a second run of the same project at the same time would cost twice and be overtaken by the first.
+  if (state.activeRunId !== undefined && state.activeRunId !== facts.runId)
+    return suppressed('in-progress', `training run ${state.activeRunId} is under way: decided when it has ended`);
+
   const forced = happened.trigger === 'demand' && happened.force;
-  const budget = settings.training.budgetHoursPerMonth;
-  if (!forced && facts.hoursUsed >= budget)
-    return suppressed('budget', `${facts.hoursUsed.toFixed(2)} of ${budget} training hours of this month are used`);
+  const overBudget = budgetSpent(settings.training, facts);
+  if (!forced && overBudget) return suppressed('budget', overBudget);
 
   if (trigger === 'upload') {
     const newRows = (state.rowsRegistered ?? 0) - (state.rowsTrained ?? 0);
@@ -88,6 +84,25 @@ export function decideTraining(
       );
   }
   return { train: true, trigger, cause, reason: reasonOf(happened, state, drifting) };
+}
+
+/** Undefined while there is some left. */
+function budgetSpent(
+  { budgetHoursPerMonth: all }: TrainingSettings,
+  { budget: { hours, reserved } }: TrainingFacts,
+): string | undefined {
+  if (hours + reserved < all) return undefined;
+  const held = reserved > 0 ? `, ${reserved.toFixed(2)} are held back for jobs under way` : '';
+  return `${hours.toFixed(2)} of ${all} hours of this month are used${held}`;
+}
+
+const strength = { upload: 0, drift: 1, demand: 2 } as const;
+
+/** Which of two causes that wait is decided later: the same decision holds for the other, for both are of the newest data. */
+export function strongerCause(kept: TrainingCause | undefined, next: TrainingCause): TrainingCause {
+  if (kept === undefined || strength[next.trigger] > strength[kept.trigger]) return next;
+  // Of two demands the first, unless only the second is in spite of budget and cooldown.
+  return kept.trigger === 'demand' && next.trigger === 'demand' && next.force && !kept.force ? next : kept;
 }
 
 function listens(training: TrainingSettings, trigger: string): boolean {

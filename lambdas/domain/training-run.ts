@@ -5,15 +5,17 @@ import { hasLocalStorage } from '../contract/instances.ts';
 import { datasetKey, modelKey, trainingJobName } from '../contract/keys.ts';
 import type { TrainingRunRecord } from '../contract/records.ts';
 import type { ProjectSettings } from '../contract/settings.ts';
-import { type ImageRegistries, imageUri, instanceOfAttempt, scriptEntrypoint, WITHOUT_NETWORK } from './jobs.ts';
+import { type ImageRegistries, imageUri, instanceOf, scriptEntrypoint, WITHOUT_NETWORK } from './jobs.ts';
 
 /**
  * The first 12 hexadecimal digits of the SHA-256 of all that decides what a run would learn: data, code, images,
- * hyperparameters, split, seed, and the family of instance. Same identity, same run.
+ * hyperparameters, split, seed, and the family of instance. Same identity, same run, within one installation: SageMaker's
+ * jobs outlive an environment, and their artifacts are out of reach for the next.
  */
-export function runIdentity(settings: ProjectSettings, manifestId: string): string {
+export function runIdentity(settings: ProjectSettings, manifestId: string, installation: string): string {
   const { training, code } = settings;
   const identity = {
+    installation,
     manifestId,
     window: training.window ?? null,
     holdOut: training.holdOut,
@@ -50,6 +52,7 @@ export function trainingJobRequest(
   const { training } = settings;
   const project = settings.name;
   const jobName = trainingJobName.build(places.environment, { project, runId: run.runId, attempt: run.attempt });
+  const instance = instanceOf(training.instances, run.instance);
   return {
     TrainingJobName: jobName,
     RoleArn: places.roleArn,
@@ -97,10 +100,10 @@ export function trainingJobRequest(
     OutputDataConfig: { S3OutputPath: `s3://${places.modelBucket}/${modelKey.runs(project)}`, KmsKeyId: places.keyArn },
     CheckpointConfig: { S3Uri: `s3://${places.modelBucket}/${modelKey.checkpoints(project, run.runId)}` },
     ResourceConfig: {
-      InstanceType: instanceType(instanceOfAttempt(training.instances, run.attempt)),
+      InstanceType: instanceType(instance),
       InstanceCount: 1,
       VolumeSizeInGB: training.volumeGiB,
-      ...(hasLocalStorage(instanceOfAttempt(training.instances, run.attempt)) ? {} : { VolumeKmsKeyId: places.keyArn }),
+      ...(hasLocalStorage(instance) ? {} : { VolumeKmsKeyId: places.keyArn }),
     },
     StoppingCondition: {
       MaxRuntimeInSeconds: training.maximumRuntimeSeconds,

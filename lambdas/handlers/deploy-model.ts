@@ -5,6 +5,7 @@ import type { DeploymentRecord } from '../contract/records.ts';
 import type { ProjectSettings } from '../contract/settings.ts';
 import { type DeploymentRequests, deploymentRequests } from '../domain/deployment.ts';
 import { ConcurrentChange } from '../domain/errors.ts';
+import { installationOf } from '../domain/installation.ts';
 import { rollbackAlarmNames, rollbackAlarms } from '../domain/serving/rollback-alarms.ts';
 import { type Context, eventHandler, type ParsedEvent } from '../runtime/event-handler.ts';
 import { type ProjectRoles, roleOf } from '../runtime/project-roles.ts';
@@ -20,7 +21,7 @@ interface Services {
   readonly lineage: LineageStore;
   readonly events: EventPublisher;
   readonly sageMaker: EndpointGateway;
-  readonly places: { keyArn: string; captureBucket: string };
+  readonly places: { installation: string; keyArn: string; captureBucket: string };
   readonly roles: ProjectRoles;
   readonly alarms: AlarmStore;
   readonly logs: EndpointLogs;
@@ -33,7 +34,11 @@ export const handler = eventHandler({
     lineage: lineageStore(environment.TABLE_NAME),
     events: eventPublisher(environment.EVENT_BUS_NAME),
     sageMaker: endpointGateway(),
-    places: { keyArn: environment.DATA_KEY_ARN, captureBucket: environment.CAPTURE_BUCKET },
+    places: {
+      installation: installationOf(environment.TABLE_NAME),
+      keyArn: environment.DATA_KEY_ARN,
+      captureBucket: environment.CAPTURE_BUCKET,
+    },
     roles: environment.PROJECT_ROLES,
     alarms: alarmStore(),
     logs: endpointLogs({ keyArn: environment.DATA_KEY_ARN, retentionDays: environment.LOG_RETENTION_DAYS }),

@@ -1,18 +1,33 @@
-/** A processing job ended → the candidate's metrics, or why there are none. */
+/** A processing job ended → the candidate's metrics, another evaluation, or why there is none. */
 import { processingJobStateChange } from '../contract/aws-events.ts';
-import { EvaluationFailed, ModelEvaluated, StepOverdue } from '../contract/events.ts';
-import { evaluationJobName, nodeId } from '../contract/keys.ts';
+import { ModelEvaluated, StepOverdue } from '../contract/events.ts';
+import { evaluationJobName } from '../contract/keys.ts';
 import { metrics } from '../contract/metrics.ts';
 import type { EvaluationFile } from '../contract/model-files.ts';
 import type { EvaluationRecord } from '../contract/records.ts';
+import type { ProjectSettings } from '../contract/settings.ts';
 import { ConcurrentChange } from '../domain/errors.ts';
+import { afterFailure, newEvaluation } from '../domain/evaluation-plan.ts';
 import { summarizeEvaluation } from '../domain/evaluation-summary.ts';
+import { installationOf } from '../domain/installation.ts';
 import { type Context, eventHandler, type ParsedEvent } from '../runtime/event-handler.ts';
 import { projectNamed } from '../runtime/settings.ts';
+import { budgetWrites, released, used } from '../stores/budget-writes.ts';
 import { type EventPublisher, eventPublisher } from '../stores/event-publisher.ts';
 import { type LineageStore, lineageStore } from '../stores/lineage-store.ts';
 import { type ModelStore, modelStore } from '../stores/model-store.ts';
 import { type TrainingGateway, trainingGateway } from '../stores/training-gateway.ts';
+import { evaluationId, withReservation } from './evaluation-requests.ts';
+import {
+  announceFailure,
+  type Failure,
+  giveUpEvaluation,
+  isUnderWay,
+  newestOf,
+  replaceEvaluation,
+  UNDER_WAY,
+  waitsFor,
+} from './evaluation-steps.ts';
 
 type Events = ParsedEvent<typeof processingJobStateChange | typeof StepOverdue>;
 interface Services {
@@ -20,6 +35,7 @@ interface Services {
   readonly events: EventPublisher;
   readonly models: Pick<ModelStore, 'readEvaluation'>;
   readonly sageMaker: Pick<TrainingGateway, 'processingJobEnd'>;
+  readonly installation: string;
 }
 
 export const handler = eventHandler({
@@ -30,88 +46,88 @@ export const handler = eventHandler({
     events: eventPublisher(environment.EVENT_BUS_NAME),
     models: modelStore(environment.MODEL_BUCKET),
     sageMaker: trainingGateway(),
+    installation: installationOf(environment.TABLE_NAME),
   }),
   handle: finishEvaluation,
 });
 
 export async function finishEvaluation(event: Events, context: Context<Services>): Promise<void> {
   const { settings, services, log, metrics: recorder } = context;
+  const { lineage } = services;
   const jobName = event.type === 'StepOverdue' ? event.detail.name : event.detail.ProcessingJobName;
   const job = evaluationJobName.parse(settings.name, jobName);
   if (!job) return;
-  const project = projectNamed(settings, job.project).name;
-  const evaluation = await services.lineage.require('evaluation', project, jobName);
-  if (evaluation.status !== 'started') return announce(project, evaluation, services.events);
+  const project = projectNamed(settings, job.project);
+  const evaluation = await lineage.get('evaluation', project.name, jobName);
+  // Recorded before SageMaker is asked: what has no record is of an installation that was here before.
+  if (!evaluation) return log.info('a job of another installation has ended', { jobName });
+  if (!isUnderWay(evaluation)) return announce(project.name, evaluation, services);
 
   const end = await services.sageMaker.processingJobEnd(jobName);
   if (!end) return;
-  const ended = { endedAt: end.endedAt.toISOString(), seconds: end.seconds };
+  const endedAt = end.endedAt.toISOString();
   if (end.outcome === 'completed') {
-    const { metric } = projectNamed(settings, project).gate;
-    const whole = await services.models.readEvaluation(project, jobName);
-    const { evaluation: file, omittedSlices } = summarizeEvaluation(whole, metric);
+    const whole = await services.models.readEvaluation(project.name, jobName);
+    const { evaluation: file, omittedSlices } = summarizeEvaluation(whole, project.gate.metric);
     if (omittedSlices > 0) log.warn('slices of an evaluation are in its file alone', { jobName, omittedSlices });
-    await complete(project, { ...evaluation, ...ended, status: 'completed', evaluation: file }, file, services);
+    await complete(project.name, evaluation, { endedAt, seconds: end.seconds }, file, services);
+    recorder.record(project.name, metrics.trainingFailed, 0);
   } else {
-    await fail(project, { ...evaluation, ...ended, status: 'failed', failure: end.reason }, services.lineage);
+    await fail(project, evaluation, { reason: end.reason, endedAt, seconds: end.seconds }, context);
   }
-  recorder.record(project, metrics.trainingFailed, end.outcome === 'completed' ? 0 : 1);
-  await announce(project, await services.lineage.require('evaluation', project, jobName), services.events);
+  await announce(project.name, await lineage.require('evaluation', project.name, jobName), services);
 }
 
-async function complete(project: string, evaluation: EvaluationRecord, file: EvaluationFile, { lineage }: Services) {
-  const { status, seconds, endedAt } = evaluation;
+async function complete(
+  project: string,
+  evaluation: EvaluationRecord,
+  { endedAt, seconds }: { endedAt: string; seconds: number },
+  file: EvaluationFile,
+  { lineage }: Services,
+) {
+  const { jobName, reservation } = evaluation;
+  const model = await lineage.require('model', project, evaluation.model);
   const outcome = await lineage.write([
     {
       kind: 'update',
-      id: nodeId.build('evaluation', project, evaluation.jobName),
-      set: { status, seconds, endedAt, evaluation: file },
-      expect: { status: ['started'] },
+      id: evaluationId(project, jobName),
+      set: { status: 'completed', seconds, endedAt, evaluation: file },
+      expect: { status: UNDER_WAY },
     },
-    {
-      kind: 'update',
-      id: nodeId.build('model', project, evaluation.model),
-      set: { status: 'evaluated', evaluationJob: evaluation.jobName, metrics: pointEstimates(file) },
-      expect: { status: ['trained', 'evaluated'] },
-    },
+    ...(waitsFor(model, evaluation)
+      ? [newestOf(project, evaluation, { status: 'evaluated', evaluationJob: jobName, metrics: pointEstimates(file) })]
+      : []),
+    ...budgetWrites(project, [...released(reservation), used(endedAt, seconds)]),
   ]);
-  if (!outcome.written) throw new ConcurrentChange(`evaluation ${evaluation.jobName}`);
+  if (!outcome.written) throw new ConcurrentChange(`evaluation ${jobName}`);
 }
 
-async function fail(project: string, evaluation: EvaluationRecord, lineage: LineageStore) {
-  const { status, seconds, endedAt, failure } = evaluation;
-  const outcome = await lineage.write([
-    {
-      kind: 'update',
-      id: nodeId.build('evaluation', project, evaluation.jobName),
-      set: { status, seconds, endedAt, failure },
-      expect: { status: ['started'] },
-    },
-  ]);
-  if (!outcome.written) throw new ConcurrentChange(`evaluation ${evaluation.jobName}`);
+/** A failure that may pass, or a type without capacity, makes another evaluation; any other is for a person to see. */
+async function fail(
+  project: ProjectSettings,
+  evaluation: EvaluationRecord,
+  failure: Failure,
+  context: Context<Services>,
+): Promise<void> {
+  const { settings, services, now } = context;
+  const next = afterFailure(evaluation, failure.reason, project.training.evaluationInstances);
+  const model = await services.lineage.require('model', project.name, evaluation.model);
+  if ('giveUp' in next)
+    return giveUpEvaluation(project.name, model, evaluation, { ...failure, reason: next.giveUp }, context);
+  if (!waitsFor(model, evaluation)) return giveUpEvaluation(project.name, model, evaluation, failure, context);
+  const { champion = null } = await services.lineage.state(project.name);
+  const { cause, number } = evaluation;
+  const place = { environment: settings.name, project: project.name, installation: services.installation };
+  const asked = { model: model.model, champion, number: number + 1, ...(cause !== undefined && { cause }) };
+  const again = withReservation(project, newEvaluation(place, asked, now().toISOString(), next.again));
+  await replaceEvaluation(project.name, model, [evaluation, again], failure, context);
 }
 
-async function announce(project: string, record: EvaluationRecord, events: EventPublisher): Promise<void> {
-  const { model, champion, jobName, evaluation } = record;
-  const at = record.endedAt ?? record.at;
-  if (evaluation) {
-    await events.publish(ModelEvaluated, {
-      project,
-      at,
-      model,
-      champion,
-      jobName,
-      metrics: pointEstimates(evaluation),
-    });
-  } else {
-    await events.publish(EvaluationFailed, {
-      project,
-      at,
-      model,
-      jobName,
-      reason: record.failure ?? 'no reason recorded',
-    });
-  }
+async function announce(project: string, evaluation: EvaluationRecord, services: Services): Promise<void> {
+  const { model, champion, jobName, at, endedAt = at, evaluation: file } = evaluation;
+  if (!file) return announceFailure(project, evaluation, services);
+  const detail = { project, at: endedAt, model, champion, jobName, metrics: pointEstimates(file) };
+  await services.events.publish(ModelEvaluated, detail);
 }
 
 function pointEstimates(file: EvaluationFile): Record<string, number> {

@@ -1,19 +1,28 @@
 /** A training job ended → a model version, another attempt, or a failure; each recorded before it is told. */
 import { trainingJobStateChange } from '../contract/aws-events.ts';
-import { ModelTrained, StepOverdue, TrainingFailed, TrainingRequested } from '../contract/events.ts';
+import { ModelTrained, StepOverdue, TrainingRequested } from '../contract/events.ts';
 import { nodeId, trainingJobName } from '../contract/keys.ts';
 import { metrics } from '../contract/metrics.ts';
 import type { ModelRecord, TrainingRunRecord } from '../contract/records.ts';
-import type { ProjectSettings } from '../contract/settings.ts';
+import type { ProjectSettings, TrainingSettings } from '../contract/settings.ts';
 import { ConcurrentChange } from '../domain/errors.ts';
-import { type ImageRegistries, isCapacityError, type TrainingJobEnd } from '../domain/jobs.ts';
+import {
+  failureKind,
+  type ImageRegistries,
+  instanceOf,
+  MAXIMUM_TRIES,
+  noInstance,
+  type TrainingJobEnd,
+} from '../domain/jobs.ts';
 import { servingImageUri } from '../domain/training-run.ts';
 import { type Context, eventHandler, type ParsedEvent } from '../runtime/event-handler.ts';
 import { projectNamed } from '../runtime/settings.ts';
+import { budgetWrites, used } from '../stores/budget-writes.ts';
 import { type EventPublisher, eventPublisher } from '../stores/event-publisher.ts';
 import { type LineageStore, lineageStore } from '../stores/lineage-store.ts';
-import type { Write } from '../stores/lineage-writes.ts';
 import { type TrainingGateway, trainingGateway } from '../stores/training-gateway.ts';
+import { announceDue } from './training-due.ts';
+import { announceDelay, announceFailure, endOfRun, failRun, runNode, UNDER_WAY } from './training-steps.ts';
 
 type Events = ParsedEvent<typeof trainingJobStateChange | typeof StepOverdue>;
 interface Services {
@@ -36,23 +45,27 @@ export const handler = eventHandler({
 });
 
 export async function finishTraining(event: Events, context: Context<Services>): Promise<void> {
-  const { settings, services } = context;
+  const { settings, services, log } = context;
+  const { lineage } = services;
   const jobName = event.type === 'StepOverdue' ? event.detail.name : event.detail.TrainingJobName;
   const job = trainingJobName.parse(settings.name, jobName);
   if (!job) return;
   const project = projectNamed(settings, job.project);
-  const run = await services.lineage.require('training-run', project.name, job.runId);
+  const run = await lineage.get('training-run', project.name, job.runId);
+  // Recorded before SageMaker is asked: what has no record is of an installation that was here before.
+  if (!run) return log.info('a job of another installation has ended', { jobName });
   if (run.model !== undefined)
-    return announceModel(project, await services.lineage.require('model', project.name, run.model), services.events);
-  if (run.status === 'failed') return announceFailure(project, run, jobName, services.events);
-  // A late event of an attempt before this one.
-  if (job.attempt !== run.attempt) return;
+    return announceModel(project, await lineage.require('model', project.name, run.model), services);
+  if (job.attempt !== run.attempt) return announceAgain(project, run, job.attempt, services.events);
+  if (run.status === 'failed') return announceFailure(project.name, run, services);
   const end = await services.sageMaker.trainingJobEnd(jobName);
   if (!end) return;
   if (end.outcome === 'completed') return completed(project, run, jobName, end, context);
-  if (isCapacityError(end.reason) && run.attempt < project.training.instances.length)
-    return nextInstance(project, run, end.reason, context);
-  await failed(project, run, jobName, end, end.reason, context);
+  const next = afterFailure(project, run, end.reason);
+  if (next) return tryAgain(project, run, next, { ...end, reason: end.reason }, context);
+  const { trainingSeconds, billableSeconds } = end;
+  const change = { failure: failureOf(project, run, end.reason), jobName, trainingSeconds };
+  await failRun(project.name, run, change, { endedAt: end.endedAt.toISOString(), billableSeconds }, context);
 }
 
 async function completed(
@@ -62,10 +75,11 @@ async function completed(
   end: TrainingJobEnd,
   context: Context<Services>,
 ) {
-  const { lineage, events, registries } = context.services;
+  const { lineage, registries } = context.services;
   const state = await lineage.state(project.name);
   const number = (state.model ?? 0) + 1;
   const at = end.endedAt.toISOString();
+  const { billableSeconds, trainingSeconds } = end;
   const model: ModelRecord = {
     model: number,
     status: 'trained',
@@ -74,118 +88,103 @@ async function completed(
     jobName,
     image: servingImageUri(run, end.image, registries),
     artifact: end.artifact,
-    billableSeconds: end.billableSeconds,
+    billableSeconds,
     at,
   };
   const modelId = nodeId.build('model', project.name, number);
-  const runId = nodeId.build('training-run', project.name, run.runId);
+  const version = nodeId.build('dataset-version', project.name, run.datasetVersion);
+  // Now its rows have been seen. A person may have asked for a run on fewer rows than one before.
+  const rowsTrained = Math.max(state.rowsTrained ?? 0, run.rowsRegistered ?? 0);
   const outcome = await lineage.write([
     { kind: 'create', type: 'model', project: project.name, local: number, record: model, order: number },
-    { kind: 'edge', from: modelId, relation: 'wasGeneratedBy', to: runId, at },
-    {
-      kind: 'edge',
-      from: modelId,
-      relation: 'wasDerivedFrom',
-      to: nodeId.build('dataset-version', project.name, run.datasetVersion),
-      at,
-    },
-    endOfRun(runId, run, { status: 'trained', model: number, jobName }, end),
-    { kind: 'state', project: project.name, read: state, set: { model: number } },
-    hours(project, end),
+    { kind: 'edge', from: modelId, relation: 'wasGeneratedBy', to: runNode(project.name, run.runId), at },
+    { kind: 'edge', from: modelId, relation: 'wasDerivedFrom', to: version, at },
+    ...endOfRun(
+      project.name,
+      run,
+      { status: 'trained', model: number, jobName, trainingSeconds },
+      { endedAt: at, billableSeconds },
+      { read: state, set: { model: number, rowsTrained } },
+    ),
   ]);
-  if (!outcome.written) throw new ConcurrentChange(`${runId} or the state of ${project.name}`);
+  if (!outcome.written) throw new ConcurrentChange(`training run ${run.runId} or the state of ${project.name}`);
   context.metrics.record(project.name, metrics.trainingFailed, 0);
-  context.metrics.record(project.name, metrics.trainingHours, end.billableSeconds / 3600);
-  await announceModel(project, model, events);
+  context.metrics.record(project.name, metrics.trainingHours, billableSeconds / 3600);
+  await announceModel(project, model, context.services);
 }
 
-async function failed(
-  project: ProjectSettings,
-  run: TrainingRunRecord,
-  jobName: string,
-  end: TrainingJobEnd,
-  reason: string,
-  context: Context<Services>,
-) {
-  const runId = nodeId.build('training-run', project.name, run.runId);
-  const change = { status: 'failed' as const, failure: reason, jobName };
-  const outcome = await context.services.lineage.write([endOfRun(runId, run, change, end), hours(project, end)]);
-  if (!outcome.written) throw new ConcurrentChange(runId);
-  context.metrics.record(project.name, metrics.trainingFailed, 1);
-  await announceFailure(
-    project,
-    { ...run, ...change, endedAt: end.endedAt.toISOString() },
-    jobName,
-    context.services.events,
-  );
+type Again = Pick<TrainingRunRecord, 'status' | 'instance' | 'refusals' | 'tries'>;
+
+/** The next type where there was no capacity, the same again where the failure may pass; undefined when that is over. */
+function afterFailure({ training }: ProjectSettings, run: TrainingRunRecord, reason: string): Again | undefined {
+  const { instance, tries, refusals = [] } = run;
+  switch (failureKind(reason)) {
+    case 'final':
+      return undefined;
+    case 'capacity':
+      if (instance + 1 >= training.instances.length) return undefined;
+      return { status: 'requested', instance: instance + 1, tries, refusals: refusalsWith(training, run, reason) };
+    case 'passing':
+      return tries < MAXIMUM_TRIES ? { status: 'waiting', instance, tries: tries + 1, refusals } : undefined;
+  }
 }
 
-/** SageMaker had no capacity: the next instance type of the list. */
-async function nextInstance(
+function refusalsWith({ instances }: TrainingSettings, { instance, refusals = [] }: TrainingRunRecord, reason: string) {
+  return [...refusals, { instanceType: instanceOf(instances, instance), reason }];
+}
+
+function failureOf({ training }: ProjectSettings, run: TrainingRunRecord, reason: string): string {
+  switch (failureKind(reason)) {
+    case 'capacity':
+      return noInstance(refusalsWith(training, run, reason));
+    case 'passing':
+      return `${reason} (tried ${run.tries} times)`;
+    case 'final':
+      return reason;
+  }
+}
+
+/** Another job of the run: now, or when `reconcile` asks for it. */
+async function tryAgain(
   project: ProjectSettings,
   run: TrainingRunRecord,
-  reason: string,
+  next: Again,
+  { reason, billableSeconds, endedAt }: TrainingJobEnd & { readonly reason: string },
   { services, now, log }: Context<Services>,
 ) {
-  const requestedAt = now().toISOString();
+  const at = now().toISOString();
+  const waiting = next.status === 'waiting' ? { waitingSince: at, waitingFor: reason } : {};
+  const again = { ...next, ...waiting, attempt: run.attempt + 1, requestedAt: at };
   const outcome = await services.lineage.write([
     {
       kind: 'update',
-      id: nodeId.build('training-run', project.name, run.runId),
-      set: { status: 'requested', attempt: run.attempt + 1, requestedAt },
-      expect: { status: ['requested', 'started'], attempt: [run.attempt] },
+      id: runNode(project.name, run.runId),
+      set: again,
+      expect: { status: UNDER_WAY, attempt: [run.attempt] },
     },
+    ...budgetWrites(project.name, [used(endedAt.toISOString(), billableSeconds)]),
   ]);
   if (!outcome.written) throw new ConcurrentChange(`training run ${run.runId}`);
-  log.warn('no capacity, trying the next instance type', { project: project.name, run: run.runId, reason });
-  await services.events.publish(TrainingRequested, {
-    project: project.name,
-    at: requestedAt,
-    runId: run.runId,
-    datasetVersion: run.datasetVersion,
-    trigger: run.trigger,
-    reason: run.reason,
-  });
+  log.warn('the job failed, and the run goes on', { project: project.name, run: run.runId, reason });
+  await announceAgain(project, { ...run, ...again }, run.attempt, services.events);
 }
 
-function endOfRun(id: string, run: TrainingRunRecord, change: Partial<TrainingRunRecord>, end: TrainingJobEnd): Write {
-  return {
-    kind: 'update',
-    id,
-    set: {
-      ...change,
-      endedAt: end.endedAt.toISOString(),
-      billableSeconds: end.billableSeconds,
-      trainingSeconds: end.trainingSeconds,
-    },
-    expect: { status: ['requested', 'started'], attempt: [run.attempt] },
-  };
-}
-
-function hours(project: ProjectSettings, end: TrainingJobEnd): Write {
-  return {
-    kind: 'hours',
-    project: project.name,
-    month: end.endedAt.toISOString().slice(0, 7),
-    hours: end.billableSeconds / 3600,
-  };
-}
-
-async function announceModel(project: ProjectSettings, model: ModelRecord, events: EventPublisher): Promise<void> {
-  await events.publish(ModelTrained, { ...model, project: project.name });
-}
-
-async function announceFailure(
+/** Tells what came after the failure of an attempt; nothing of one that is longer past. */
+async function announceAgain(
   project: ProjectSettings,
   run: TrainingRunRecord,
-  jobName: string,
+  failedAttempt: number,
   events: EventPublisher,
-) {
-  await events.publish(TrainingFailed, {
-    project: project.name,
-    at: run.endedAt ?? run.at,
-    runId: run.runId,
-    jobName: run.jobName ?? jobName,
-    reason: run.failure ?? 'no reason recorded',
-  });
+): Promise<void> {
+  if (failedAttempt + 1 !== run.attempt) return;
+  if (run.status === 'waiting') return announceDelay(project.name, run, events);
+  if (run.status !== 'requested') return;
+  const { runId, datasetVersion, trigger, reason, requestedAt } = run;
+  const detail = { project: project.name, at: requestedAt, runId, datasetVersion, trigger, reason };
+  await events.publish(TrainingRequested, detail);
+}
+
+async function announceModel(project: ProjectSettings, model: ModelRecord, { lineage, events }: Services) {
+  await events.publish(ModelTrained, { ...model, project: project.name });
+  await announceDue(project.name, await lineage.state(project.name), events);
 }

@@ -3,8 +3,15 @@
  * lost on their way (SageMaker sends them at best effort); nothing hangs for ever.
  */
 import { reconciliationDue } from '../contract/aws-events.ts';
-import { ModelApproved, ModelTrained, StepOverdue, TrainingRequested } from '../contract/events.ts';
+import {
+  EvaluationRequested,
+  ModelApproved,
+  ModelTrained,
+  StepOverdue,
+  TrainingRequested,
+} from '../contract/events.ts';
 import { metrics } from '../contract/metrics.ts';
+import type { EvaluationRecord } from '../contract/records.ts';
 import type { ProjectSettings } from '../contract/settings.ts';
 import { type Context, eventHandler, type ParsedEvent } from '../runtime/event-handler.ts';
 import { eachProject, projectNamed } from '../runtime/settings.ts';
@@ -13,6 +20,7 @@ import { type EventPublisher, eventPublisher } from '../stores/event-publisher.t
 import { type LineageStore, lineageStore } from '../stores/lineage-store.ts';
 import { type TrainingGateway, trainingGateway } from '../stores/training-gateway.ts';
 import { requireDecisionOn } from './decisions.ts';
+import { announceDue } from './training-due.ts';
 
 interface Services {
   readonly lineage: LineageStore;
@@ -55,45 +63,73 @@ export async function reconcile(
 
 async function reconcileTraining({ name: project }: ProjectSettings, context: Context<Services>): Promise<number> {
   const { lineage, events, jobs } = context.services;
-  let recovered = 0;
-  for (const run of await lineage.newest('training-run', project, RECENT)) {
-    if (run.status === 'requested' && overdue(run.requestedAt, context)) {
+  const state = await lineage.state(project);
+  if (state.activeRunId === undefined) {
+    const due = state.renewal ?? state.pending;
+    if (due && overdue(due.since, context)) await announceDue(project, state, events);
+    // A cause that waits for the cooldown to pass is asked for by nobody else, so nothing was lost.
+    return state.renewal && due && overdue(due.since, context) ? 1 : 0;
+  }
+  const run = await lineage.require('training-run', project, state.activeRunId);
+  switch (run.status) {
+    case 'requested':
+      if (!overdue(run.requestedAt, context)) return 0;
       await events.publish(TrainingRequested, { ...run, project, at: run.requestedAt });
-      recovered++;
-    } else if (
-      run.status === 'started' &&
-      run.jobName &&
-      overdue(run.startedAt, context) &&
-      (await jobs.trainingJobEnd(run.jobName))
-    ) {
+      return 1;
+    case 'waiting':
+      await events.publish(TrainingRequested, { ...run, project, at: run.requestedAt });
+      return 0;
+    case 'started':
+      if (!run.jobName || !overdue(run.startedAt, context) || !(await jobs.trainingJobEnd(run.jobName))) return 0;
       await stepOverdue(project, 'training', run.jobName, context);
+      return 1;
+    default:
+      return 0;
+  }
+}
+
+async function reconcileEvaluation({ name: project }: ProjectSettings, context: Context<Services>): Promise<number> {
+  const { lineage, events } = context.services;
+  let recovered = 0;
+  for (const model of await lineage.newest('model', project, RECENT)) {
+    if (model.status !== 'trained' && model.status !== 'evaluated') continue;
+    if (model.newestEvaluation !== undefined) {
+      const evaluation = await lineage.require('evaluation', project, model.newestEvaluation);
+      recovered += await resume(project, evaluation, context);
+    } else if (overdue(model.at, context)) {
+      await events.publish(ModelTrained, { ...model, project });
       recovered++;
     }
   }
   return recovered;
 }
 
-async function reconcileEvaluation({ name: project }: ProjectSettings, context: Context<Services>): Promise<number> {
-  const { lineage, events, jobs } = context.services;
-  let recovered = 0;
-  const evaluations = await lineage.newest('evaluation', project, RECENT);
-  for (const evaluation of evaluations) {
-    if (evaluation.status !== 'started' || !overdue(evaluation.at, context)) continue;
-    if (!(await jobs.processingJobEnd(evaluation.jobName))) continue;
-    await stepOverdue(project, 'evaluation', evaluation.jobName, context);
-    recovered++;
+/** @returns how many events had been lost */
+async function resume(project: string, evaluation: EvaluationRecord, context: Context<Services>): Promise<number> {
+  const { events, jobs } = context.services;
+  const { model, jobName, requestedAt, startedAt, endedAt } = evaluation;
+  const again = (reason: string) =>
+    events.publish(EvaluationRequested, { project, at: requestedAt, model, jobName, reason });
+  switch (evaluation.status) {
+    case 'requested':
+      if (!overdue(requestedAt, context)) return 0;
+      await again('its event was lost');
+      return 1;
+    case 'waiting':
+      await again(evaluation.waitingFor ?? 'it waits');
+      return 0;
+    case 'started':
+      if (!overdue(startedAt, context) || !(await jobs.processingJobEnd(jobName))) return 0;
+      await stepOverdue(project, 'evaluation', jobName, context);
+      return 1;
+    case 'completed':
+      // Judged by nobody: its end is told again. A champion that has changed since makes judge-candidate ask for another.
+      if (!overdue(endedAt, context)) return 0;
+      await stepOverdue(project, 'evaluation', jobName, context);
+      return 1;
+    default:
+      return 0;
   }
-  for (const model of await lineage.newest('model', project, RECENT)) {
-    const begun = evaluations.some((each) => each.model === model.model);
-    if (model.status === 'trained' && !begun && overdue(model.at, context)) {
-      await events.publish(ModelTrained, { ...model, project });
-      recovered++;
-    } else if (model.status === 'evaluated' && model.evaluationJob && overdue(model.at, context)) {
-      await stepOverdue(project, 'evaluation', model.evaluationJob, context);
-      recovered++;
-    }
-  }
-  return recovered;
 }
 
 async function reconcileDeployment({ name: project }: ProjectSettings, context: Context<Services>): Promise<number> {

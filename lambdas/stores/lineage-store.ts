@@ -11,7 +11,7 @@ import {
   QueryCommand,
   TransactWriteCommand,
 } from '@aws-sdk/lib-dynamodb';
-import type * as z from 'zod/mini';
+import * as z from 'zod/mini';
 import { itemKey, listKey, type NodeType, nodeId, type Relation, relations, table } from '../contract/keys.ts';
 import { edgeRecord, nodeRecords, type StateRecord, stateRecord } from '../contract/records.ts';
 import { ConcurrentChange } from '../domain/errors.ts';
@@ -42,6 +42,7 @@ export interface GraphEdge {
 
 /** Requests under way at the same time: more than an SDK client keeps connections for. */
 const FACTS_AT_ONCE = 50;
+const budgetItem = z.object({ hours: z._default(z.number(), 0), reserved: z._default(z.number(), 0) });
 
 export type LineageStore = ReturnType<typeof lineageStore>;
 
@@ -113,10 +114,10 @@ export function lineageStore(
       return item ? stateRecord.parse(item) : { revision: 0 };
     },
 
-    /** Training hours used in a month, `2026-11`. */
-    async hoursUsed(project: string, month: string): Promise<number> {
+    /** Hours of instances in a month, `2026-11`: used by jobs that have ended, and held back for those under way. */
+    async budget(project: string, month: string): Promise<{ readonly hours: number; readonly reserved: number }> {
       const item = await getItem(itemKey.budget(project, month));
-      return typeof item?.hours === 'number' ? item.hours : 0;
+      return budgetItem.parse(item ?? {});
     },
 
     /** All writes or none. */

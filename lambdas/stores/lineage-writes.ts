@@ -59,7 +59,14 @@ export type Write =
   | { readonly kind: 'absent'; readonly key: { readonly pk: string; readonly sk: string } }
   /** Removes an item of its own, whether it exists or not. */
   | { readonly kind: 'release'; readonly key: { readonly pk: string; readonly sk: string } }
-  | { readonly kind: 'hours'; readonly project: string; readonly month: string; readonly hours: number };
+  /** Adds to what jobs of a month have used, and to what is held back for those under way. */
+  | {
+      readonly kind: 'hours';
+      readonly project: string;
+      readonly month: string;
+      readonly hours: number;
+      readonly reserved: number;
+    };
 
 /** `conflict`: nothing was written, because the conditions of these writes (by index, repeated mentions and edges left out) did not hold. */
 export type WriteOutcome =
@@ -166,9 +173,9 @@ export function transactItem(TableName: string, write: Write): TransactItem {
         Update: {
           TableName,
           Key: itemKey.budget(write.project, write.month),
-          UpdateExpression: 'ADD #hours :hours',
-          ExpressionAttributeNames: { '#hours': 'hours' },
-          ExpressionAttributeValues: { ':hours': write.hours },
+          UpdateExpression: 'ADD #hours :hours, #reserved :reserved',
+          ExpressionAttributeNames: { '#hours': 'hours', '#reserved': 'reserved' },
+          ExpressionAttributeValues: { ':hours': write.hours, ':reserved': write.reserved },
         },
       };
   }

@@ -1,5 +1,5 @@
 /**
- * The instance types that SageMaker takes, by use, from the service model of its API: training and hosting differ
+ * The instance types that SageMaker takes, by use, from the service model of its API: training, processing and hosting differ
  * (`ml.m5d.large` serves and does not train). A test compares them with the service model that is pinned with botocore, so
  * that a newer pin brings the new types here. Which of them a region has is SageMaker's to say.
  */
@@ -50,6 +50,39 @@ const training: Families = {
   trn1: '2xlarge 32xlarge',
   trn1n: '32xlarge',
   trn2: '48xlarge',
+};
+
+const processing: Families = {
+  c4: 'xlarge 2xlarge 4xlarge 8xlarge',
+  c5: 'xlarge 2xlarge 4xlarge 9xlarge 18xlarge',
+  c6i: 'xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge 32xlarge',
+  c7i: 'large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge 48xlarge',
+  'c7i-flex': 'xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge',
+  c8i: 'xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge 32xlarge 48xlarge 96xlarge',
+  'c8i-flex': 'xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge',
+  g4dn: 'xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge',
+  g5: 'xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge 48xlarge',
+  g6: 'xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge 48xlarge',
+  g6e: 'xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge 48xlarge',
+  g7: '2xlarge 4xlarge 8xlarge 12xlarge 24xlarge 48xlarge',
+  g7e: '2xlarge 4xlarge 8xlarge 12xlarge 24xlarge 48xlarge',
+  m4: 'xlarge 2xlarge 4xlarge 10xlarge 16xlarge',
+  m5: 'large xlarge 2xlarge 4xlarge 12xlarge 24xlarge',
+  m6i: 'large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge 32xlarge',
+  m7i: 'large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge 48xlarge',
+  'm7i-flex': 'large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge',
+  m8i: 'large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge 32xlarge 48xlarge 96xlarge',
+  'm8i-flex': 'large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge',
+  p2: 'xlarge 8xlarge 16xlarge',
+  p3: '2xlarge 8xlarge 16xlarge',
+  p5: '4xlarge',
+  r5: 'large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge',
+  r5d: 'large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge',
+  r6i: 'large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge 32xlarge',
+  r7i: 'large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge 48xlarge',
+  r8i: 'large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge 32xlarge 48xlarge 96xlarge',
+  'r8i-flex': 'large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge',
+  t3: 'medium large xlarge 2xlarge',
 };
 
 const hosting: Families = {
@@ -106,7 +139,11 @@ const hosting: Families = {
 };
 
 /** Types by use, each spelled as in the API: `ml.g5.xlarge`. */
-export const instanceTypes = { training: typesOf(training), hosting: typesOf(hosting) } as const;
+export const instanceTypes = {
+  training: typesOf(training),
+  processing: typesOf(processing),
+  hosting: typesOf(hosting),
+} as const;
 
 /** What is wrong with an instance type for a use, with the types that come near it; undefined when SageMaker takes it. */
 export function instanceTypeProblem(use: keyof typeof instanceTypes, type: string): string | undefined {

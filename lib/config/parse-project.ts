@@ -72,6 +72,11 @@ const projectSchema = z.strictObject({
         .min(1)
         .readonly()
         .default(['ml.g5.xlarge', 'ml.g4dn.xlarge', 'ml.m5.xlarge']),
+      evaluationInstances: z
+        .array(instanceType('processing'))
+        .min(1)
+        .readonly()
+        .default(['ml.m5.xlarge', 'ml.m6i.xlarge', 'ml.r5.xlarge']),
       volumeGiB: z._default(training.volumeGiB, 30),
       spot: z._default(training.spot, true),
       maximumRuntime: duration({ atLeast: minutes(1) }).prefault(hours(1)),

@@ -77,10 +77,15 @@ export interface ProjectInput<ColumnName extends string = string> {
      */
     readonly algorithm?: Algorithm;
     /**
-     * Instance types, tried in order when SageMaker has no capacity.
+     * Instance types, tried in order when SageMaker has no capacity of one, or the account no quota.
      * @default ['ml.g5.xlarge', 'ml.g4dn.xlarge', 'ml.m5.xlarge']
      */
     readonly instances?: readonly string[];
+    /**
+     * The same for the instance that evaluates what was trained.
+     * @default ['ml.m5.xlarge', 'ml.m6i.xlarge', 'ml.r5.xlarge']
+     */
+    readonly evaluationInstances?: readonly string[];
     /** @default 30 */
     readonly volumeGiB?: number;
     /**

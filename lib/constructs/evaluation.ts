@@ -8,7 +8,9 @@ import {
   ApprovalGiven,
   ApprovalRequested,
   EVENT_SOURCE,
+  EvaluationDelayed,
   EvaluationFailed,
+  EvaluationRequested,
   EvaluationStarted,
   ModelApproved,
   ModelEvaluated,
@@ -44,14 +46,16 @@ export class Evaluation extends Construct {
       platform,
       access: table
         .readWrite()
-        .and(bus.publish(EvaluationStarted))
+        .and(bus.publish(EvaluationStarted, EvaluationRequested, EvaluationDelayed, EvaluationFailed))
         .and(roles.pass())
         .and(key.name())
         .and(datasets.named('DATASET_BUCKET'))
         .and(models.named('MODEL_BUCKET'))
-        .and(sageMaker(this, platform, ['processing-job'], ['CreateProcessingJob', 'AddTags'])),
+        .and(
+          sageMaker(this, platform, ['processing-job'], ['CreateProcessingJob', 'DescribeProcessingJob', 'AddTags']),
+        ),
     });
-    new EventRoute(this, 'Candidates', { bus: bus.bus, events: [ModelTrained], to: start });
+    new EventRoute(this, 'Candidates', { bus: bus.bus, events: [ModelTrained, EvaluationRequested], to: start });
 
     const finish = new EventFunction(this, 'Finish', {
       name: 'finish-evaluation',
@@ -59,7 +63,7 @@ export class Evaluation extends Construct {
       platform,
       access: table
         .readWrite()
-        .and(bus.publish(ModelEvaluated, EvaluationFailed))
+        .and(bus.publish(ModelEvaluated, EvaluationRequested, EvaluationDelayed, EvaluationFailed))
         .and(models.named('MODEL_BUCKET'))
         .and(models.read('models/*/evaluations/'))
         .and(sageMaker(this, platform, ['processing-job'], ['DescribeProcessingJob'])),

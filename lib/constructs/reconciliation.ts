@@ -2,7 +2,14 @@
 import { Duration } from 'aws-cdk-lib';
 import { Construct } from 'constructs';
 import { reconciliationDue } from '../../lambdas/contract/aws-events.ts';
-import { ModelApproved, ModelTrained, StepOverdue, TrainingRequested } from '../../lambdas/contract/events.ts';
+import {
+  EvaluationRequested,
+  ModelApproved,
+  ModelTrained,
+  StepOverdue,
+  TrainingDue,
+  TrainingRequested,
+} from '../../lambdas/contract/events.ts';
 import { metrics } from '../../lambdas/contract/metrics.ts';
 import { EventFunction } from './event-function.ts';
 import { EventRoute } from './event-route.ts';
@@ -28,7 +35,17 @@ export class Reconciliation extends Construct {
       access: table
         .read()
         .and(table.query())
-        .and(bus.publish(TrainingRequested, ModelTrained, ModelApproved, StepOverdue, reconciliationDue))
+        .and(
+          bus.publish(
+            TrainingDue,
+            TrainingRequested,
+            ModelTrained,
+            EvaluationRequested,
+            ModelApproved,
+            StepOverdue,
+            reconciliationDue,
+          ),
+        )
         .and(
           sageMaker(
             this,

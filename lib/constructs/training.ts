@@ -4,9 +4,13 @@ import { trainingJobStateChange } from '../../lambdas/contract/aws-events.ts';
 import {
   DatasetVersionRegistered,
   DriftDetected,
+  EvaluationDelayed,
+  EvaluationRequested,
   ModelTrained,
   StepOverdue,
+  TrainingDelayed,
   TrainingDemanded,
+  TrainingDue,
   TrainingFailed,
   TrainingRequested,
   TrainingStarted,
@@ -37,11 +41,13 @@ export class Training extends Construct {
       name: 'request-training',
       description: 'decides whether a dataset version, drift or a person starts a training run',
       platform,
-      access: table.readWrite().and(bus.publish(TrainingRequested, TrainingSuppressed)),
+      access: table
+        .readWrite()
+        .and(bus.publish(TrainingRequested, TrainingSuppressed, EvaluationRequested, EvaluationDelayed)),
     });
     new EventRoute(this, 'Causes', {
       bus: bus.bus,
-      events: [DatasetVersionRegistered, DriftDetected, TrainingDemanded],
+      events: [DatasetVersionRegistered, DriftDetected, TrainingDemanded, TrainingDue],
       to: request,
     });
 
@@ -51,7 +57,7 @@ export class Training extends Construct {
       platform,
       access: table
         .readWrite()
-        .and(bus.publish(TrainingStarted, TrainingFailed))
+        .and(bus.publish(TrainingStarted, TrainingDelayed, TrainingDue, TrainingFailed))
         .and(roles.pass())
         .and(key.name())
         .and(datasets.named('DATASET_BUCKET'))
@@ -61,7 +67,7 @@ export class Training extends Construct {
         .and(models.read('models/*/code/'))
         .and(models.write('models/*/code/'))
         .and(roles.registries.named())
-        .and(sageMaker(this, platform, ['training-job'], ['CreateTrainingJob', 'AddTags'])),
+        .and(sageMaker(this, platform, ['training-job'], ['CreateTrainingJob', 'DescribeTrainingJob', 'AddTags'])),
     });
     new EventRoute(this, 'Requests', { bus: bus.bus, events: [TrainingRequested], to: start });
 
@@ -71,7 +77,7 @@ export class Training extends Construct {
       platform,
       access: table
         .readWrite()
-        .and(bus.publish(TrainingRequested, ModelTrained, TrainingFailed))
+        .and(bus.publish(TrainingRequested, TrainingDelayed, TrainingDue, ModelTrained, TrainingFailed))
         .and(roles.registries.named())
         .and(sageMaker(this, platform, ['training-job'], ['DescribeTrainingJob'])),
     });

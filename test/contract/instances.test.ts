@@ -12,6 +12,7 @@ const everywhere = ['TrainingInstanceType', 'ProductionVariantInstanceType', 'Pr
 describe('instanceTypes', () => {
   it.each([
     ['training', instanceTypes.training, 'TrainingInstanceType'],
+    ['processing', instanceTypes.processing, 'ProcessingInstanceType'],
     ['hosting', instanceTypes.hosting, 'ProductionVariantInstanceType'],
   ])('are those of the service model, for %s', (_use, types, shape) => {
     expect([...types].sort()).toEqual([...typesOf(shape)].sort());

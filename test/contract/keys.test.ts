@@ -5,6 +5,7 @@ import {
   endpointConfigName,
   endpointName,
   evaluationJobName,
+  INSTALLATION_DIGITS,
   itemKey,
   modelVersionName,
   nodeId,
@@ -13,18 +14,20 @@ import {
   trainingJobName,
   uploadKey,
 } from '../../lambdas/contract/keys.ts';
+import { environmentSettings, projectName } from '../../lambdas/contract/settings.ts';
 import { forAll } from '../domain/for-all.ts';
 
 const environment = fc.stringMatching(/^[a-z][a-z0-9]{0,11}$/);
 const project = fc.stringMatching(/^[a-z][a-z0-9]{0,6}(-[a-z0-9]{1,5}){0,2}$/).filter((name) => name.length <= 24);
 const number = fc.integer({ min: 1, max: 99_999 });
+const installation = fc.stringMatching(/^[0-9a-f]{5}$/);
 const runId = fc.stringMatching(/^[0-9a-f]{12}$/);
 const SAGEMAKER_NAME = /^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$/;
 
 describe('SageMaker names', () => {
   it('of training jobs are valid and parse back', () => {
     forAll(
-      fc.tuple(environment, fc.record({ project, runId, attempt: fc.integer({ min: 1, max: 9 }) })),
+      fc.tuple(environment, fc.record({ project, runId, attempt: fc.integer({ min: 1, max: 99 }) })),
       ([env, run]) => {
         const name = trainingJobName.build(env, run);
         expect(name).toMatch(SAGEMAKER_NAME);
@@ -33,8 +36,8 @@ describe('SageMaker names', () => {
     );
   });
 
-  it('of evaluation jobs are valid and parse back, with and without a champion', () => {
-    const job = fc.record({ project, model: number, champion: fc.option(number) });
+  it('of evaluation jobs are valid and parse back', () => {
+    const job = fc.record({ project, model: number, number: fc.integer({ min: 1, max: 99 }), installation });
     forAll(fc.tuple(environment, job), ([env, each]) => {
       const name = evaluationJobName.build(env, each);
       expect(name).toMatch(SAGEMAKER_NAME);
@@ -50,6 +53,23 @@ describe('SageMaker names', () => {
       expect(endpointConfigName.parse(env, name)).toEqual({ project: each.project, model: each.model });
       expect(endpointName.parse(env, endpointName.build(env, each.project))).toBe(each.project);
     });
+  });
+
+  it('fit into 63 characters for the longest names of an environment and a project', () => {
+    const env = 'production12';
+    const longest = 'a-project-of-24-characte';
+    const environmentName = environmentSettings.shape.name;
+    expect([env, `${env}3`].map((name) => environmentName.safeParse(name).success)).toEqual([true, false]);
+    expect([longest, `${longest}r`].map((name) => projectName.safeParse(name).success)).toEqual([true, false]);
+    const large = { project: longest, model: 99_999, number: 99, attempt: 99 };
+    const names = [
+      trainingJobName.build(env, { ...large, runId: '0123456789ab' }),
+      evaluationJobName.build(env, { ...large, installation: '0123456789'.slice(0, INSTALLATION_DIGITS) }),
+      endpointConfigName.build(env, { ...large, servingHash: '012345' }),
+      endpointName.build(env, longest),
+    ];
+    for (const name of names) expect(name).toMatch(SAGEMAKER_NAME);
+    expect(names.map((name) => name.length)).toEqual([63, 63, 60, 46]);
   });
 
   it('of another environment or of somebody else are not ours', () => {

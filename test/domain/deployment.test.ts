@@ -17,7 +17,13 @@ const model: ModelRecord = {
   billableSeconds: 10,
   at: '2026-11-24T12:00:00Z',
 };
-const places = { environment: 'local', roleArn: 'role', keyArn: 'key', captureBucket: 'capture' };
+const places = {
+  environment: 'local',
+  installation: 'aaaaa',
+  roleArn: 'role',
+  keyArn: 'key',
+  captureBucket: 'capture',
+};
 
 describe('deploymentRequests', () => {
   const policyOf = (serving: Partial<ProjectSettings['serving']>) => {
@@ -78,8 +84,10 @@ describe('deploymentRequests', () => {
   it('names another config when the serving settings change, and the same for the same', () => {
     const settings = projectSettings();
     const bigger = { ...settings, serving: { ...settings.serving, instance: 'ml.m5.4xlarge' } };
-    expect(servingHash(bigger)).not.toBe(servingHash(settings));
-    expect(servingHash(projectSettings())).toBe(servingHash(settings));
+    expect(servingHash(bigger, 'aaaaa')).not.toBe(servingHash(settings, 'aaaaa'));
+    expect(servingHash(projectSettings(), 'aaaaa')).toBe(servingHash(settings, 'aaaaa'));
+    // The config of an environment that was here before has another role, and another model under the number.
+    expect(servingHash(settings, 'bbbbb')).not.toBe(servingHash(settings, 'aaaaa'));
   });
 
   it('runs the container isolated and encrypts what it captures', () => {

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { StateRecord } from '../../lambdas/contract/records.ts';
-import { decideTraining, type TrainingCause } from '../../lambdas/domain/training-policy.ts';
+import type { StateRecord, TrainingCause } from '../../lambdas/contract/records.ts';
+import { decideTraining, strongerCause } from '../../lambdas/domain/training-policy.ts';
 import { projectSettings } from '../support/project.ts';
 import { forAll } from './for-all.ts';
 
@@ -16,7 +16,7 @@ const state: StateRecord = {
 };
 const upload: TrainingCause = { trigger: 'upload' };
 const drift: TrainingCause = { trigger: 'drift', measurementId: 'm1-aa', reason: 'temp drifts' };
-const demand = (force: boolean): TrainingCause => ({
+const demand = (force: boolean): TrainingCause & { trigger: 'demand' } => ({
   trigger: 'demand',
   demandId: 'd1',
   reason: 'new hyperparameters',
@@ -27,7 +27,8 @@ const decide = (
   cause: TrainingCause,
   facts: Partial<Parameters<typeof decideTraining>[2]> = {},
   settings = projectSettings(),
-) => decideTraining(settings, cause, { state, hoursUsed: 0, now, ...facts });
+) =>
+  decideTraining(settings, cause, { state, runId: 'aaaaaaaaaaaa', budget: { hours: 0, reserved: 0 }, now, ...facts });
 
 describe('decideTraining', () => {
   it('trains on an upload with enough new rows, after the cooldown', () => {
@@ -49,8 +50,23 @@ describe('decideTraining', () => {
 
   it('stops at the budget of the month unless a person forces it', () => {
     for (const cause of [upload, drift, demand(false)])
-      expect(decide(cause, { hoursUsed: 10 })).toMatchObject({ train: false, rule: 'budget' });
-    expect(decide(demand(true), { hoursUsed: 10 })).toMatchObject({ train: true });
+      expect(decide(cause, { budget: { hours: 10, reserved: 0 } })).toMatchObject({ train: false, rule: 'budget' });
+    expect(decide(demand(true), { budget: { hours: 10, reserved: 0 } })).toMatchObject({ train: true });
+  });
+
+  it('counts what is held back for jobs under way as spent, and says so', () => {
+    const decision = decide(upload, { budget: { hours: 8.5, reserved: 1.5 } });
+    expect(decision).toMatchObject({ train: false, rule: 'budget' });
+    expect(decision.reason).toBe('8.50 of 10 hours of this month are used, 1.50 are held back for jobs under way');
+    expect(decide(upload, { budget: { hours: 8.5, reserved: 1.4 } })).toMatchObject({ train: true });
+  });
+
+  it('trains one run at a time, whoever asks, also when it is forced', () => {
+    const active = { state: { ...state, activeRunId: 'bbbbbbbbbbbb' } };
+    for (const cause of [upload, drift, demand(true)])
+      expect(decide(cause, active)).toMatchObject({ train: false, rule: 'in-progress' });
+    // The same run again is for the caller to see: no second one would come of it.
+    expect(decide(demand(true), { ...active, runId: 'bbbbbbbbbbbb' })).toMatchObject({ train: true });
   });
 
   it('takes an upload as the newer data that a drifting champion waits for', () => {
@@ -84,7 +100,20 @@ describe('decideTraining', () => {
       { requiredKeys: ['revision'] },
     );
     forAll(fc.tuple(anyState, fc.constantFrom(upload, drift, demand(false))), ([each, cause]) => {
-      expect(decide(cause, { state: each, hoursUsed: 10 }).train).toBe(false);
+      expect(decide(cause, { state: each, budget: { hours: 10, reserved: 0 } }).train).toBe(false);
     });
+  });
+});
+
+describe('strongerCause', () => {
+  it('keeps a demand before drift before an upload, and a forced demand before another', () => {
+    const second: TrainingCause = { ...demand(false), demandId: 'd2' };
+    expect(strongerCause(undefined, upload)).toEqual(upload);
+    expect(strongerCause(upload, drift)).toEqual(drift);
+    expect(strongerCause(drift, upload)).toEqual(drift);
+    expect(strongerCause(drift, second)).toEqual(second);
+    expect(strongerCause(second, demand(true))).toEqual(demand(true));
+    expect(strongerCause(demand(true), second)).toEqual(demand(true));
+    expect(strongerCause(second, demand(false))).toEqual(second);
   });
 });

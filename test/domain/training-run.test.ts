@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { type TrainingRunRecord, trainingRunRecord } from '../../lambdas/contract/records.ts';
 import type { TrainingSettings } from '../../lambdas/contract/settings.ts';
-import { isCapacityError } from '../../lambdas/domain/jobs.ts';
+import { installationOf } from '../../lambdas/domain/installation.ts';
 import { runIdentity, servingImageUri, trainingJobRequest, windowOf } from '../../lambdas/domain/training-run.ts';
 import { projectSettings } from '../support/project.ts';
 
@@ -10,17 +10,18 @@ const training = (change: Partial<TrainingSettings>) =>
   projectSettings({ training: { ...settings.training, ...change } });
 
 describe('runIdentity', () => {
-  const identity = runIdentity(settings, 'manifest');
+  const identity = runIdentity(settings, 'manifest', 'aaaaa');
 
   it('is the same for the same data, code, image, hyperparameters and instance family', () => {
     expect(identity).toMatch(/^[0-9a-f]{12}$/);
-    expect(runIdentity(projectSettings(), 'manifest')).toBe(identity);
+    expect(runIdentity(projectSettings(), 'manifest', 'aaaaa')).toBe(identity);
     // Another size of the same family, another budget: the model would be the same.
-    expect(runIdentity(training({ instances: ['ml.g5.2xlarge'], budgetHoursPerMonth: 99 }), 'manifest')).toBe(identity);
+    const larger = training({ instances: ['ml.g5.2xlarge'], budgetHoursPerMonth: 99 });
+    expect(runIdentity(larger, 'manifest', 'aaaaa')).toBe(identity);
   });
 
   it('of a project whose training image serves too is what it always was: another trains all of them anew', () => {
-    expect(identity).toBe('5bf2a567c97e');
+    expect(identity).toBe('29962e4bffb6');
   });
 
   it.each([
@@ -42,7 +43,13 @@ describe('runIdentity', () => {
       'manifest',
     ],
   ])('changes with the %s', (_what, changed, manifest) => {
-    expect(runIdentity(changed, manifest)).not.toBe(identity);
+    expect(runIdentity(changed, manifest, 'aaaaa')).not.toBe(identity);
+  });
+
+  it('is of one installation: the table of an environment that was made anew is another', () => {
+    const [first, second] = ['dev-State-LineageTable-1ABC', 'dev-State-LineageTable-2DEF'].map(installationOf);
+    expect(first).toMatch(/^[0-9a-f]{5}$/);
+    expect(runIdentity(settings, 'manifest', first ?? '')).not.toBe(runIdentity(settings, 'manifest', second ?? ''));
   });
 });
 
@@ -57,7 +64,9 @@ const run: TrainingRunRecord = {
   image: 'sagemaker-xgboost:3.2-0',
   hyperparameters: {},
   codeSha256: settings.code.sha256,
-  attempt: 2,
+  attempt: 3,
+  instance: 1,
+  tries: 1,
   requestedAt: '2026-11-24T12:00:00Z',
   at: '2026-11-24T12:00:00Z',
 };
@@ -82,8 +91,8 @@ describe('trainingJobRequest', () => {
     expect(keyOn('ml.p3dn.24xlarge')).toBeUndefined();
   });
 
-  it('is named by run and attempt, and takes the instance of the attempt', () => {
-    expect(request.TrainingJobName).toBe('flywheel-dev-flights-0123456789ab-a2');
+  it('is named by run and attempt, and takes the instance of its place in the list', () => {
+    expect(request.TrainingJobName).toBe('flywheel-dev-flights-0123456789ab-a3');
     expect(request.ResourceConfig?.InstanceType).toBe('ml.g4dn.xlarge');
   });
 
@@ -143,9 +152,4 @@ describe('servingImageUri', () => {
 it('windowOf keeps the newest', () => {
   expect(windowOf([1, 2, 3], { versions: 2 })).toEqual([2, 3]);
   expect(windowOf([1, 2, 3], undefined)).toEqual([1, 2, 3]);
-});
-
-it('isCapacityError knows what SageMaker says', () => {
-  expect(isCapacityError('CapacityError: Unable to provision requested ML compute capacity. Please retry.')).toBe(true);
-  expect(isCapacityError('AlgorithmError: ExecuteUserScriptError: ExitCode 1')).toBe(false);
 });

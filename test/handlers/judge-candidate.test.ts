@@ -9,7 +9,7 @@ import { environmentSettings, projectSettings } from '../support/project.ts';
 import { createBus, createLineageTable, type TestBus } from '../support/services.ts';
 
 const at = '2026-11-24T12:00:00.000Z';
-const jobName = 'flywheel-local-flights-m2-vs-1';
+const jobName = 'flywheel-local-flights-m2-e1-aaaaa';
 const model: ModelRecord = {
   model: 2,
   status: 'evaluated',
@@ -58,6 +58,10 @@ async function given(candidateAuc: number, championAuc: number): Promise<void> {
         jobName,
         model: 2,
         champion: 1,
+        number: 1,
+        instance: 0,
+        tries: 1,
+        requestedAt: at,
         status: 'completed',
         evaluation: evaluationOf(candidateAuc, championAuc),
         at,

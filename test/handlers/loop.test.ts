@@ -67,6 +67,30 @@ describe('handlers that die between write and publish', () => {
   });
 });
 
+describe('uploads that come while a run is under way', () => {
+  it('make one more run, of all of them', async () => {
+    const driver = await loopDriver(trialSettings);
+    let more = 10;
+    const burst: Delivery = async (batch, same) => {
+      for (const event of batch) {
+        await once([event], same);
+        if (event['detail-type'] !== 'TrainingStarted') continue;
+        for (; more > 0; more--) {
+          const from = more * 5000;
+          await once([await same.upload(`${from}.csv.gz`, trialCsv({ from, rows: 200 }))], same);
+        }
+      }
+    };
+    const first = await driver.upload('first.csv.gz', trialCsv({ from: 0, rows: 2000 }));
+    await driver.runUntil('ModelDeployed', [first], burst);
+    const runs = await driver.lineage.newest('training-run', driver.project, 20);
+    expect(runs.map(({ datasetVersion, status }) => [datasetVersion, status])).toEqual([
+      [11, 'trained'],
+      [1, 'trained'],
+    ]);
+  });
+});
+
 describe('two uploads', () => {
   it('make the same dataset whichever event comes first, and one run on the newest version', async () => {
     const driver = await loopDriver(trialSettings);

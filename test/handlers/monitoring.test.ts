@@ -17,7 +17,7 @@ import { environmentSettings, projectSettings } from '../support/project.ts';
 import { createBus, createLineageTable, createVersionedBucket, type TestBus } from '../support/services.ts';
 
 const now = new Date('2026-11-24T12:30:00.000Z');
-const jobName = 'flywheel-local-flights-m1-vs-none';
+const jobName = 'flywheel-local-flights-m1-e1-aaaaa';
 const s3 = new S3Client({});
 
 let lineage: LineageStore;

@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { itemKey, nodeId } from '../../lambdas/contract/keys.ts';
+import { budgetWrites, released, reserved, used } from '../../lambdas/stores/budget-writes.ts';
 import { type LineageStore, lineageStore } from '../../lambdas/stores/lineage-store.ts';
 import type { Write } from '../../lambdas/stores/lineage-writes.ts';
 import { createLineageTable } from '../support/services.ts';
@@ -77,11 +78,21 @@ describe('write', () => {
     expect((await store.require('deployment', name, 1)).status).toBe('deployed');
   });
 
-  it('adds up training hours by month', async () => {
+  it('adds up the hours of jobs by month, and what is held back for those under way', async () => {
     const name = newProject();
-    for (const hours of [1.5, 0.25]) await store.write([{ kind: 'hours', project: name, month: '2026-11', hours }]);
-    expect(await store.hoursUsed(name, '2026-11')).toBe(1.75);
-    expect(await store.hoursUsed(name, '2026-12')).toBe(0);
+    const november = { month: '2026-11', hours: 2 };
+    expect(await store.budget(name, '2026-11')).toEqual({ hours: 0, reserved: 0 });
+    await store.write(budgetWrites(name, [reserved(november)]));
+    expect(await store.budget(name, '2026-11')).toEqual({ hours: 0, reserved: 2 });
+    // Asked for in November, ended in December: each month gets its own.
+    await store.write(budgetWrites(name, [...released(november), used('2026-12-01T00:10:00Z', 5400)]));
+    expect(await store.budget(name, '2026-11')).toEqual({ hours: 0, reserved: 0 });
+    expect(await store.budget(name, '2026-12')).toEqual({ hours: 1.5, reserved: 0 });
+    // Both in one month are one write: a transaction may touch an item once.
+    await store.write(
+      budgetWrites(name, [used('2026-12-02T00:00:00Z', 900), reserved({ month: '2026-12', hours: 1 })]),
+    );
+    expect(await store.budget(name, '2026-12')).toEqual({ hours: 1.75, reserved: 1 });
   });
 });
 

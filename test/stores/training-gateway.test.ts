@@ -52,7 +52,7 @@ describe('createTrainingJob', () => {
     const { gateway, requests } = await gatewayTo(({ AlgorithmSpecification: algorithm }) =>
       algorithm.ContainerEntrypoint ? "You can't specify ContainerEntrypoint for this image." : undefined,
     );
-    expect(await gateway.createTrainingJob(request)).toBe('created');
+    expect(await gateway.createTrainingJob(request)).toEqual({ outcome: 'created' });
     expect(requests.map((each) => each.AlgorithmSpecification.ContainerEntrypoint !== undefined)).toEqual([
       true,
       false,

@@ -12,6 +12,7 @@ import {
   endpointDeploymentStateChange,
   endpointStateChange,
   processingJobStateChange,
+  reconciliationDue,
   s3ObjectCreated,
   trainingJobStateChange,
 } from '../../lambdas/contract/aws-events.ts';
@@ -19,11 +20,13 @@ import * as domain from '../../lambdas/contract/events.ts';
 import { sageMakerPrefix } from '../../lambdas/contract/keys.ts';
 import type { EnvironmentSettings, ProjectSettings } from '../../lambdas/contract/settings.ts';
 import { ConcurrentChange } from '../../lambdas/domain/errors.ts';
+import { installationOf } from '../../lambdas/domain/installation.ts';
 import { deployModel } from '../../lambdas/handlers/deploy-model.ts';
 import { finishDeployment } from '../../lambdas/handlers/finish-deployment.ts';
 import { finishEvaluation } from '../../lambdas/handlers/finish-evaluation.ts';
 import { finishTraining } from '../../lambdas/handlers/finish-training.ts';
 import { judgeCandidate } from '../../lambdas/handlers/judge-candidate.ts';
+import { reconcile } from '../../lambdas/handlers/reconcile.ts';
 import { registerDatasetVersion } from '../../lambdas/handlers/register-dataset-version.ts';
 import { requestTraining } from '../../lambdas/handlers/request-training.ts';
 import { startEvaluation } from '../../lambdas/handlers/start-evaluation.ts';
@@ -61,9 +64,15 @@ export interface Consumer {
 
 export interface LoopDriver {
   readonly project: string;
+  /** What names in SageMaker are made of, and the role that jobs run with. */
+  readonly place: { readonly environment: string; readonly installation: string; readonly roleArn: string };
   readonly lineage: LineageStore;
   readonly events: EventPublisher;
   readonly consumers: readonly Consumer[];
+  /** Seconds that the clock of the handlers is ahead. */
+  ahead: number;
+  /** The event of the schedule of `reconcile`, for this project. */
+  readonly reconciliation: ReceivedEvent;
   /** Puts an object into the raw bucket and returns its event. */
   upload(key: string, body: Uint8Array | string): Promise<ReceivedEvent>;
   /**
@@ -97,13 +106,21 @@ export async function loopDriver(settingsOf: (environment: string) => ProjectSet
   const settings: EnvironmentSettings = { name: environment, projects: [project] };
   const lineage = lineageStore(tableName);
   const roles = { [project.name]: roleArn };
-  const places = { keyArn, datasetBucket: datasets, modelBucket: models, captureBucket: captures };
+  const places = {
+    installation: installationOf(tableName),
+    keyArn,
+    datasetBucket: datasets,
+    modelBucket: models,
+    captureBucket: captures,
+  };
   const stores = {
     lineage,
     datasets: datasetStore({ rawBucket: raw, datasetBucket: datasets, keyArn }),
     models: modelStore(models),
     roles,
+    installation: places.installation,
   };
+  const now = () => new Date(Date.now() + driver.ahead * 1000);
   const consumer = <const E extends ConsumedEvent, Services>(
     name: string,
     consumes: readonly E[],
@@ -116,7 +133,7 @@ export async function loopDriver(settingsOf: (environment: string) => ProjectSet
       settled(() =>
         handle(
           parseEvent(consumes, { id: 'x', source: sourceOf(event), ...event }) as never,
-          handlerContext({ ...services, events }, { settings, now: new Date() }),
+          handlerContext({ ...services, events }, { settings, now: now() }),
         ),
       ),
   });
@@ -127,7 +144,7 @@ export async function loopDriver(settingsOf: (environment: string) => ProjectSet
     consumer('register-dataset-version', [s3ObjectCreated], registerDatasetVersion, stores),
     consumer(
       'request-training',
-      [domain.DatasetVersionRegistered, domain.DriftDetected, domain.TrainingDemanded],
+      [domain.DatasetVersionRegistered, domain.DriftDetected, domain.TrainingDemanded, domain.TrainingDue],
       requestTraining,
       stores,
     ),
@@ -137,9 +154,21 @@ export async function loopDriver(settingsOf: (environment: string) => ProjectSet
       readCode: () => archive.bytes,
       places: { ...places, registries, region: 'us-east-1' },
     }),
-    consumer('finish-training', [trainingJobStateChange], finishTraining, { ...stores, sageMaker: jobs, registries }),
-    consumer('start-evaluation', [domain.ModelTrained], startEvaluation, { ...stores, sageMaker: jobs, places }),
-    consumer('finish-evaluation', [processingJobStateChange], finishEvaluation, { ...stores, sageMaker: jobs }),
+    consumer('finish-training', [trainingJobStateChange, domain.StepOverdue], finishTraining, {
+      ...stores,
+      sageMaker: jobs,
+      registries,
+    }),
+    consumer('start-evaluation', [domain.ModelTrained, domain.EvaluationRequested], startEvaluation, {
+      ...stores,
+      sageMaker: jobs,
+      places,
+    }),
+    consumer('finish-evaluation', [processingJobStateChange, domain.StepOverdue], finishEvaluation, {
+      ...stores,
+      sageMaker: jobs,
+    }),
+    consumer('reconcile', [reconciliationDue], reconcile, { ...stores, jobs, endpoints }),
     consumer('judge-candidate', [domain.ModelEvaluated, domain.ApprovalGiven], judgeCandidate, stores),
     consumer('deploy-model', [domain.ModelApproved], deployModel, {
       ...stores,
@@ -156,6 +185,9 @@ export async function loopDriver(settingsOf: (environment: string) => ProjectSet
   ];
   const driver: LoopDriver = {
     project: project.name,
+    place: { environment, installation: places.installation, roleArn },
+    ahead: 0,
+    reconciliation: { 'detail-type': reconciliationDue.detailType, detail: { project: project.name } },
     lineage,
     events: eventPublisher(bus.name),
     consumers,
@@ -203,6 +235,7 @@ const awsEvents = [
   processingJobStateChange,
   endpointStateChange,
   endpointDeploymentStateChange,
+  reconciliationDue,
 ];
 const sourceOf = (event: ReceivedEvent): string =>
   awsEvents.find((each) => each.detailType === event['detail-type'])?.source ?? domain.EVENT_SOURCE;

@@ -24,6 +24,7 @@ export function projectSettings(change: Partial<ProjectSettings> = {}): ProjectS
       holdOutBy: 'row',
       algorithm: { name: 'xgboost', image: 'sagemaker-xgboost:3.2-0', hyperparameters: { max_depth: '6' } },
       instances: ['ml.g5.xlarge', 'ml.g4dn.xlarge'],
+      evaluationInstances: ['ml.m5.xlarge', 'ml.m6i.xlarge'],
       volumeGiB: 30,
       spot: true,
       maximumRuntimeSeconds: 3600,
@@ -32,7 +33,13 @@ export function projectSettings(change: Partial<ProjectSettings> = {}): ProjectS
       budgetHoursPerMonth: 10,
       seed: 7,
     },
-    gate: { metric: 'auc', limits: { auc: 0.7 }, beatChampionBy: 0, slices: [], approval: 'automatic' },
+    gate: {
+      metric: 'auc',
+      limits: { auc: 0.7 },
+      beatChampionBy: 0,
+      slices: [],
+      approval: 'automatic',
+    },
     serving: {
       instance: 'ml.m5.large',
       instanceCount: 2,

@@ -13,6 +13,7 @@ import { trialCsv, trialSettings } from '../../support/trial-data.ts';
 import { type Ended, freePort, healthy, type ImageContainer, type Running } from './container.ts';
 
 const places = {
+  installation: 'aaaaa',
   environment: 'local',
   roleArn: 'role',
   keyArn: 'key',
@@ -91,6 +92,7 @@ export function evaluate(
 ): Promise<Ended> {
   const request = evaluationJobRequest(
     settings,
+    { jobName: 'evaluation', instance: 0 },
     modelOf(settings, 2),
     settings.code.sha256,
     champion && modelOf(settings, 1),
@@ -159,6 +161,8 @@ function runOf({ training, code }: ProjectSettings): TrainingRunRecord {
     hyperparameters: training.algorithm.hyperparameters,
     codeSha256: code.sha256,
     attempt: 1,
+    instance: 0,
+    tries: 1,
     requestedAt: '2026-11-24T12:00:00Z',
     at: '2026-11-24T12:00:00Z',
   };
