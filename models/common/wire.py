@@ -41,6 +41,9 @@ class BadRequest(BaseInferenceToolkitError):
     def __init__(self, message: str):
         super().__init__(400, message, "Bad Request")
 
+    def __str__(self) -> str:
+        return self.message  # the toolkit's own text is all three arguments
+
 
 class Refusal:
     """The answer to a request that the client has to change. A WSGI application, so that it is an answer to Flask."""
@@ -49,7 +52,7 @@ class Refusal:
     content_type = JSON_TYPE
 
     def __init__(self, error: BadRequest):
-        self.body = json.dumps({"error": str(error.message)}, ensure_ascii=False).encode()
+        self.body = json.dumps({"error": str(error)}, ensure_ascii=False).encode()
 
     def __call__(self, environ: dict, start_response: Callable) -> list[bytes]:
         head = [("Content-Type", self.content_type), ("Content-Length", str(len(self.body)))]

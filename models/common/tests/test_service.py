@@ -73,3 +73,17 @@ def test_classes(service, accept):
 def test_classes_are_no_csv(service):
     with pytest.raises(BadRequest, match="text/csv"):
         service(CLASSES, ROWS).answer(BODY, "application/json", "text/csv")
+
+
+def test_a_refused_request_is_an_answer_of_400_to_a_wsgi_server_and_no_error(service):
+    """Flask's server in AWS's XGBoost image makes a 500 of every error."""
+    refusal = service((), VALUES).respond(b'{"inputs": {"x": ["x"]}}', "application/json", "*/*")
+    told = []
+    body = b"".join(refusal({}, lambda status, headers: told.append((status, dict(headers)))))
+    assert told == [("400 Bad Request", {"Content-Type": "application/json", "Content-Length": str(len(body))})]
+    assert json.loads(body) == {"error": "row 1, column 'x': expected a finite number, got JSON string"}
+
+
+def test_any_other_request_is_answered_as_ever(service):
+    made = service((), VALUES)
+    assert made.respond(BODY, "application/json", "*/*") == made.answer(BODY, "application/json", "*/*")
