@@ -143,7 +143,7 @@ function makePythonEnvironment(
   const wantsCuda = hasXgboost && (cuda || stamp.cuda === true);
   if (stamp.hash === hash && (stamp.cuda ?? false) === wantsCuda) return;
 
-  const base = existsSync(python) ? undefined : ((version && findVersion(version, env)) ?? findPython(env));
+  const base = existsSync(python) ? undefined : ((version && findVersion(version, env, say)) ?? findPython(env));
   say(`installing Python packages for ${purpose} (${requirements} → .flywheel/venv/${name})`);
   if (base) runOrThrow(base, ['-m', 'venv', '--clear', folder], { root, env });
   const list = join(folder, 'requirements.txt');
@@ -171,11 +171,13 @@ function makePythonEnvironment(
 }
 
 /** @returns {string | undefined} a Python of this version (`3.12`), on the path or among pyenv's */
-function findVersion(version, env) {
+function findVersion(version, env, say) {
   const versions = join(env.PYENV_ROOT ?? join(env.HOME ?? homedir(), '.pyenv'), 'versions');
   const installed = existsSync(versions) ? readdirSync(versions).filter((name) => name.startsWith(`${version}.`)) : [];
   const candidates = [`python${version}`, ...installed.map((name) => join(versions, name, 'bin/python'))];
-  return candidates.find((each) => spawnSync(each, ['-c', 'import venv, ensurepip'], { env }).status === 0);
+  const found = candidates.find((each) => spawnSync(each, ['-c', 'import venv, ensurepip'], { env }).status === 0);
+  if (!found) say(`there is no Python ${version} here, the version of the image: the environment is made with another`);
+  return found;
 }
 
 /** @returns {string} a Python that is new enough and can make virtual environments */

@@ -79,7 +79,7 @@ export interface Algorithm {
 const XGBOOST_VERSION = '3.2-0';
 
 /**
- * Gradient-boosted trees in script mode on AWS's XGBoost image, on a GPU when the instance has one.
+ * Gradient-boosted trees on AWS's XGBoost image, on a GPU when the instance has one.
  * @param options.version tag of the image `sagemaker-xgboost` (default `3.2-0`)
  */
 export function xgboost(options: XgboostHyperparameters & { readonly version?: string } = {}): Algorithm {
@@ -92,8 +92,8 @@ export function xgboost(options: XgboostHyperparameters & { readonly version?: s
 }
 
 /**
- * A deep network for tables (TabM), trained in script mode on AWS's PyTorch image, on a GPU when the instance has one, and
- * evaluated and served by numpy on a CPU, on the XGBoost image: docs/decisions/0007-network-served-by-numpy.md.
+ * A deep network for tables (TabM), trained on AWS's PyTorch image, on a GPU when the instance has one, and evaluated and served
+ * by numpy on a CPU, on the XGBoost image: docs/decisions/0007-network-served-by-numpy.md.
  * @param options.version tag of the training image `pytorch` (default `2.13-cu133-amzn2023-sagemaker`, which runs on CPUs too)
  */
 export function tabular(options: TabularHyperparameters & { readonly version?: string } = {}): Algorithm {

@@ -1,4 +1,4 @@
-"""The deep tabular network in SageMaker's script mode: one script from a laptop's CPU to several GPUs.
+"""The deep tabular network as a SageMaker training job: one script from a laptop's CPU to several GPUs.
 
 Alone it trains in one process. An instance with several GPUs starts it by torchrun (the environment variables RANK,
 WORLD_SIZE, LOCAL_RANK), one process a GPU; each reads the data, and all share every batch.

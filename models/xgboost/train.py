@@ -1,4 +1,4 @@
-"""XGBoost in SageMaker's script mode: one script for a laptop's CPU and an instance's GPU.
+"""XGBoost as a SageMaker training job: one script for a laptop's CPU and an instance's GPU.
 
 Reads the channel `dataset` (and, to go on from a model, the channel `model`), writes `xgboost-model`, `encoder.json` and `code/` into the model folder. Hyperparameters
 are XGBoost's own, and those of `Options`. An interrupted run goes on from its newest checkpoint and ends with the same

@@ -97,3 +97,17 @@ test('a command runs on the Node of the project, with its arguments and exit sta
   expect(run.stdout.trim()).toMatch(/^v24\./);
   expect(run.status).toBe(3);
 });
+
+test('what AWS’s images have is locked whole: nothing else is installed, and an absent Python of theirs is told', () => {
+  mkdirSync(join(root, 'models/images'));
+  writeFileSync(join(root, 'models/images/xgboost.txt'), 'retrying==1.3.3\nsetuptools==80.10.2\n');
+  writeFileSync(join(root, 'models/images/pytorch.txt'), '');
+  const python3 = execFileSync('python3', ['-c', 'import sys; print(sys.executable)'], { encoding: 'utf8' }).trim();
+  fakeProgram('python3', `exec ${python3} "$@"`);
+  setUp({ root, images: true, env: { ...onlyFakes(), HOME: root }, say });
+  expect(said).toContainEqual(expect.stringContaining('there is no Python 3.12 here'));
+  const list = ['-m', 'pip', 'list', '--format=freeze', '--exclude', 'pip'];
+  const installed = execFileSync(join(root, '.flywheel/venv/image-xgboost/bin/python'), list, { encoding: 'utf8' });
+  // retrying 1.3.3 asks for six, and comes as a source that setuptools builds.
+  expect(installed.trim().split('\n')).toEqual(['retrying==1.3.3', 'setuptools==80.10.2']);
+}, 90_000);

@@ -123,7 +123,7 @@ FAILURES = {
     "def model_fn(model_dir): raise RuntimeError('first\\nsecond')": r"RuntimeError \(first\) from",
     LOADS + "raise ValueError(body)": r"got ValueError from .* for held-out rows 1 to 50",
     LOADS + "from common.wire import BadRequest; raise BadRequest('row 2')": r"BadRequest \(row 2\) from",
-    LOADS + "from common.wire import BadRequest as B, refuse; return refuse(B('row 2'))": r'the refusal {"error": "row 2"} from',
+    LOADS + "import common.wire as w; return w.refuse(w.BadRequest('row 2'))": r'the refusal {"error": "row 2"} from',
     LOADS + "print(body, flush=True); import os; os._exit(3)": "the end of its process, status 3",
     LOADS + "return '0.5\\n', accept": "1 predictions",
     LOADS + "return body, accept": r"no prediction \(KeyError\)",
