@@ -7,7 +7,6 @@ WORLD_SIZE, LOCAL_RANK), one process a GPU; each reads the data, and all share e
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -133,10 +132,10 @@ def _log_quality(predicted: numpy.ndarray, labels: numpy.ndarray, project: Proje
 
 
 def _start_one_process_a_gpu(count: int) -> None:
-    """Replaces this process by torchrun with the same arguments."""
+    """Becomes torchrun, which passes SIGTERM on to all: the platform signals the container's first process alone."""
     log(f"starting {count} processes, one a GPU")
     command = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}", __file__, *sys.argv[1:]]
-    sys.exit(subprocess.call([sys.executable, *command]))
+    os.execv(sys.executable, [sys.executable, *command])
 
 
 if __name__ == "__main__":

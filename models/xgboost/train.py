@@ -119,8 +119,9 @@ def _save(container: Container, booster: xgboost.Booster, encoder: Encoder, code
 
 
 def _workers_wanted() -> int:
-    """One a GPU, unless the hyperparameter `workers` says otherwise."""
-    return int(Container(base_dir()).hyperparameters().get("workers", "0")) or max(gpu_count(), 1)
+    """One a GPU, unless the hyperparameter `workers` says otherwise; what is no number is left to the job to refuse."""
+    wanted = Container(base_dir()).hyperparameters().get("workers", "0")
+    return (int(wanted) if wanted.isdecimal() else 1) or max(gpu_count(), 1)
 
 
 if __name__ == "__main__":

@@ -98,3 +98,21 @@ def test_a_wrong_hyperparameter_is_named(make_job):
     job.add_file("input/data/dataset", "0" * 64, generated("binary"))
     assert job.run("train.py", {"widht": "3"})[0] == 1
     assert "got the unknown hyperparameter 'widht', expected one of" in job.failure
+
+
+def test_processes_of_one_job_end_together_when_the_first_is_stopped(make_job):
+    """The platform signals the container's first process alone."""
+    job = make_job("several")
+    job.add_code("tabular", project_of("binary"))
+    job.add_file("input/data/dataset", "0" * 64, generated("binary"))
+    (job.root / "checkpoints").mkdir()
+    endless = {**SMALL, "epochs": "100000", "patience": "100000"}
+    process = job.start("train.py", endless, SM_NUM_GPUS="2", OMP_NUM_THREADS="1")
+    while not (job.root / "checkpoints/tabular-checkpoint").exists():
+        assert process.poll() is None, process.stdout.read()
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate(timeout=60)  # until the last of them closes its output
+    assert process.returncode != 0
+    assert output.count("stopped by the platform (SIGTERM)") == 2
+    assert not (job.root / "model").exists()

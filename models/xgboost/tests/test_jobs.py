@@ -106,6 +106,7 @@ def test_an_interrupted_run_ends_with_the_trees_of_an_uninterrupted_one(make_job
 FAILURES = [
     ({"depth": "3"}, {}, "got the unknown hyperparameter 'depth'"),
     ({"num_round": "many"}, {}, "got hyperparameter num_round='many', expected a number"),
+    ({"workers": "many"}, {}, "got hyperparameter workers='many', expected a number"),
     ({"num_round": "0"}, {}, "got hyperparameter num_round=0, expected 1 or more"),
     ({"validation_share": "2"}, {}, "got hyperparameter validation_share=2.0, expected 0 or more and less than 1"),
     ({}, {"columns": {"x": column("number"), "target": column("category", "label")}}, "classes of label 'target'"),
