@@ -3,7 +3,6 @@ import { GetRoleCommand, IAMClient } from '@aws-sdk/client-iam';
 import { S3Client } from '@aws-sdk/client-s3';
 import { AssumeRoleCommand, STSClient } from '@aws-sdk/client-sts';
 import * as z from 'zod';
-import type { Scope } from './arn.ts';
 import { validationException } from './errors.ts';
 
 export interface Credentials {
@@ -89,10 +88,14 @@ export class Cloud {
     });
   }
 
-  /** CloudWatch Logs with SageMaker's own permissions: on AWS, too, a job's log does not depend on its role here. */
-  logs({ account, region }: Scope): CloudWatchLogsClient {
-    return cached(this.#logs, `${account} ${region}`, () => {
-      return new CloudWatchLogsClient(this.clientSettings(this.platformCredentials(account), region));
+  /**
+   * CloudWatch Logs as a job or a model uses it: with its execution role, which needs logs:CreateLogGroup, CreateLogStream and
+   * PutLogEvents (developer guide, "SageMaker roles": the permissions of CreateTrainingJob, CreateProcessingJob and CreateModel).
+   */
+  async logs(roleArn: string, region: string): Promise<CloudWatchLogsClient> {
+    const credentials = await this.roleCredentials(roleArn, region);
+    return cached(this.#logs, `${credentials.accessKeyId} ${region}`, () => {
+      return new CloudWatchLogsClient(this.clientSettings(credentials, region));
     });
   }
 

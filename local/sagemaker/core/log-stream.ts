@@ -4,6 +4,7 @@ import {
   CreateLogStreamCommand,
   PutLogEventsCommand,
   ResourceAlreadyExistsException,
+  ResourceNotFoundException,
 } from '@aws-sdk/client-cloudwatch-logs';
 
 interface Line {
@@ -20,7 +21,7 @@ const flushMs = 200;
 
 /** A log stream that is written in batches, in order, without making the writer wait. */
 export class LogStream {
-  readonly #client: CloudWatchLogsClient;
+  readonly #client: () => Promise<CloudWatchLogsClient>;
   readonly #group: string;
   readonly #stream: string;
   readonly #onProblem: (problem: string) => void;
@@ -28,7 +29,13 @@ export class LogStream {
   #timer: NodeJS.Timeout | undefined;
   #sent: Promise<void>;
 
-  constructor(client: CloudWatchLogsClient, group: string, stream: string, onProblem: (problem: string) => void) {
+  /** @param client asked for at each write, as the credentials of a role end */
+  constructor(
+    client: () => Promise<CloudWatchLogsClient>,
+    group: string,
+    stream: string,
+    onProblem: (problem: string) => void,
+  ) {
     this.#client = client;
     this.#group = group;
     this.#stream = stream;
@@ -57,16 +64,23 @@ export class LogStream {
       this.#sent = this.#sent.then(() =>
         this.#attempt(async () => {
           const names = { logGroupName: this.#group, logStreamName: this.#stream };
-          await this.#client.send(new PutLogEventsCommand({ ...names, logEvents: batch }));
+          await (await this.#client()).send(new PutLogEventsCommand({ ...names, logEvents: batch }));
         }),
       );
     }
   }
 
+  /** Makes the group only where there is none: one that is there keeps its retention, its key and its tags. */
   async #create(): Promise<void> {
-    await existing(this.#client.send(new CreateLogGroupCommand({ logGroupName: this.#group })));
-    const names = { logGroupName: this.#group, logStreamName: this.#stream };
-    await existing(this.#client.send(new CreateLogStreamCommand(names)));
+    const client = await this.#client();
+    const stream = new CreateLogStreamCommand({ logGroupName: this.#group, logStreamName: this.#stream });
+    try {
+      await existing(client.send(stream));
+    } catch (error) {
+      if (!(error instanceof ResourceNotFoundException)) throw error;
+      await existing(client.send(new CreateLogGroupCommand({ logGroupName: this.#group })));
+      await existing(client.send(stream));
+    }
   }
 
   /** A log that cannot be written never fails what it tells about; the operator is told. */

@@ -103,7 +103,7 @@ export class Fleet {
     const { model } = variant;
     const root = join(this.folder, variant.name);
     const logStream = `${variant.name}/${instanceId()}`;
-    const log = platform.logStream(owner.scope, `/aws/sagemaker/Endpoints/${owner.name}`, logStream);
+    const log = platform.logStreamAs(model.roleArn, owner.scope, `/aws/sagemaker/Endpoints/${owner.name}`, logStream);
     this.logs.push(log);
     try {
       if (!platform.core.faults.hasCapacity(variant.instanceType)) throw new FleetError(noCapacity);

@@ -51,8 +51,8 @@ export class HostingPlatform {
     return this.cloudWatchWith(this.core.cloud.platformCredentials(account), region);
   }
 
-  logStream(scope: Scope, group: string, stream: string): LogStream {
-    return new LogStream(this.core.cloud.logs(scope), group, stream, this.core.log);
+  logStreamAs(roleArn: string, { region }: Scope, group: string, stream: string): LogStream {
+    return new LogStream(() => this.core.cloud.logs(roleArn, region), group, stream, this.core.log);
   }
 
   /** A state-change event; `description` is the Describe answer. */

@@ -120,7 +120,8 @@ async function runHosts({ core, job, control }: ProcessingRun, hosts: readonly H
   const ended = await Promise.allSettled(
     hosts.map(async (host) => {
       const stream = `${job.name}/${host.name}-${second}`;
-      const log = new LogStream(core.cloud.logs(scope), logGroup, stream, core.log);
+      const client = () => core.cloud.logs(description.RoleArn, scope.region);
+      const log = new LogStream(client, logGroup, stream, core.log);
       try {
         const exit = await runContainer({
           argv: [...entrypoint, ...args],

@@ -100,7 +100,8 @@ async function train({ core, job, control, metrics, number }: Attempt, hosts: re
   const ended = await Promise.allSettled(
     hosts.map(async (host) => {
       const stream = `${job.name}/${host.name}-${second}${number > 1 ? `-${number}` : ''}`;
-      const log = new LogStream(core.cloud.logs(job.scope), logGroup, stream, core.log);
+      const client = () => core.cloud.logs(job.description.RoleArn, job.scope.region);
+      const log = new LogStream(client, logGroup, stream, core.log);
       try {
         await runTrainingContainer(core, job, host, control, (line) => {
           metrics.read(line, epochSeconds(core.clock));

@@ -1,3 +1,4 @@
+import { PutMetricAlarmCommand } from '@aws-sdk/client-cloudwatch';
 import { GetObjectCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
 import {
   CreateEndpointCommand,
@@ -5,6 +6,7 @@ import {
   CreateModelCommand,
   DescribeEndpointCommand,
   SageMakerClient,
+  UpdateEndpointCommand,
 } from '@aws-sdk/client-sagemaker';
 import { InvokeEndpointCommand, SageMakerRuntimeClient } from '@aws-sdk/client-sagemaker-runtime';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -135,6 +137,48 @@ describe('permissions', () => {
     await expect(create({ ModelDataUrl: 's3://models/none.tar.gz' }, roleArn)).rejects.toThrow(
       'Could not find model data at s3://models/none.tar.gz.',
     );
+  });
+
+  test('the alarms of a deployment are read with the role of the model, whatever the caller may', async () => {
+    await session.configure('guard');
+    await session.configure('next');
+    await session.createEndpoint('guard');
+    await session.cloud.cloudWatch.send(
+      new PutMetricAlarmCommand({
+        AlarmName: 'quiet',
+        Namespace: 'n',
+        MetricName: 'm',
+        Statistic: 'Sum',
+        Period: 60,
+        EvaluationPeriods: 1,
+        Threshold: 1,
+        ComparisonOperator: 'GreaterThanThreshold',
+      }),
+    );
+    const caller = await session.cloud.user('deployer', ['sagemaker:UpdateEndpoint']);
+    const update = () =>
+      new SageMakerClient(clientSettings(session.server, caller)).send(
+        new UpdateEndpointCommand({
+          EndpointName: 'guard',
+          EndpointConfigName: 'next',
+          DeploymentConfig: {
+            AutoRollbackConfiguration: { Alarms: [{ AlarmName: 'quiet' }] },
+            BlueGreenUpdatePolicy: { TrafficRoutingConfiguration: { Type: 'ALL_AT_ONCE', WaitIntervalInSeconds: 0 } },
+          },
+        }),
+      );
+    await session.cloud.allow(['models/*', 'captured/*'], 'others');
+    await update();
+    await session.inService('guard');
+    expect(await session.describeEndpoint('guard')).toMatchObject({
+      EndpointConfigName: 'guard',
+      FailureReason: expect.stringMatching(/could not be read with the endpoint's execution role.*DescribeAlarms/),
+    });
+    await session.cloud.allow(['models/*', 'captured/*'], 'quiet');
+    await update();
+    await session.inService('guard');
+    expect((await session.describeEndpoint('guard')).EndpointConfigName).toBe('next');
+    await session.cloud.allow(['models/*', 'captured/*']);
   });
 
   test('a caller without sagemaker:InvokeEndpoint is refused', async () => {

@@ -1,4 +1,9 @@
-import { GetLogEventsCommand } from '@aws-sdk/client-cloudwatch-logs';
+import {
+  CreateLogGroupCommand,
+  DescribeLogGroupsCommand,
+  GetLogEventsCommand,
+  PutRetentionPolicyCommand,
+} from '@aws-sdk/client-cloudwatch-logs';
 import {
   AddTagsCommand,
   CreateTrainingJobCommand,
@@ -16,6 +21,7 @@ import {
   clientOf,
   eventually,
   frameworkImage,
+  image,
   powerlessRoleArn,
   roleArn,
   Session,
@@ -201,6 +207,32 @@ import boto3
 boto3.client("s3").put_object(Bucket="work", Key="own-calls/by.txt", Body=boto3.client("sts").get_caller_identity()["Arn"])`;
   expect(await session.train('own-calls', script)).toMatchObject({ TrainingJobStatus: 'Completed' });
   expect((await session.get('s3://work/own-calls/by.txt')).toString()).toMatch(/assumed-role\/training\/SageMaker$/);
+});
+
+describe('the log of a job', () => {
+  test('goes to a log group that was there, and leaves its retention as it was', async () => {
+    const logGroupName = '/aws/sagemaker/TrainingJobs';
+    await session.cloud.logs.send(new CreateLogGroupCommand({ logGroupName })).catch(() => undefined);
+    await session.cloud.logs.send(new PutRetentionPolicyCommand({ logGroupName, retentionInDays: 7 }));
+    const job = await session.train('kept', 'print("here")');
+    await eventually(async () => (await logOf('kept', job.CreationTime)).includes('here'));
+    const { logGroups = [] } = await session.cloud.logs.send(
+      new DescribeLogGroupsCommand({ logGroupNamePrefix: logGroupName }),
+    );
+    expect(logGroups).toMatchObject([{ retentionInDays: 7 }]);
+  });
+
+  test('is written with the role of the job: one without the permission leaves none, and the job runs', async () => {
+    const AlgorithmSpecification = {
+      TrainingImage: image,
+      TrainingInputMode: 'File' as const,
+      ContainerEntrypoint: ['python', '-c', 'print("unheard")'],
+    };
+    const job = await session.train('unheard', nothing, { RoleArn: powerlessRoleArn, AlgorithmSpecification });
+    expect(job.TrainingJobStatus).toBe('Completed');
+    await eventually(() => session.log.some((line) => /unheard\/algo-1-\d+ was not written.*powerless/.test(line)));
+    expect(await logOf('unheard', job.CreationTime)).toEqual([]);
+  });
 });
 
 describe('a job is stopped', () => {

@@ -145,15 +145,20 @@ export class TestCloud {
     await bus.send(new PutTargetsCommand({ Rule: 'sagemaker', Targets: [{ Id: 'queue', Arn }] }));
   }
 
-  /** Lets the role `serving` use these objects, and no others. */
-  async allow(objects: readonly string[]): Promise<void> {
+  /** Lets the role `serving` use these objects, read these alarms, and no others. */
+  async allow(objects: readonly string[], alarms = '*'): Promise<void> {
     const document = policy([
       {
         Effect: 'Allow',
         Action: ['s3:GetObject', 's3:PutObject'],
         Resource: objects.map((one) => `arn:aws:s3:::${one}`),
       },
-      { Effect: 'Allow', Action: 'cloudwatch:DescribeAlarms', Resource: '*' },
+      { Effect: 'Allow', Action: 'cloudwatch:DescribeAlarms', Resource: `arn:aws:cloudwatch:*:*:alarm:${alarms}` },
+      {
+        Effect: 'Allow',
+        Action: ['logs:CreateLogGroup', 'logs:CreateLogStream', 'logs:PutLogEvents'],
+        Resource: 'arn:aws:logs:*:*:log-group:/aws/sagemaker/*',
+      },
     ]);
     await this.iam.send(
       new PutRolePolicyCommand({ RoleName: 'serving', PolicyName: 'serving', PolicyDocument: document }),

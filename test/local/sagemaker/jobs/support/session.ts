@@ -178,6 +178,11 @@ async function prepare(cloud: TestCloud): Promise<void> {
   const statements = [
     { Effect: 'Allow', Action: 's3:ListBucket', Resource: 'arn:aws:s3:::work' },
     { Effect: 'Allow', Action: ['s3:GetObject', 's3:PutObject', 's3:DeleteObject'], Resource: 'arn:aws:s3:::work/*' },
+    {
+      Effect: 'Allow',
+      Action: ['logs:CreateLogGroup', 'logs:CreateLogStream', 'logs:PutLogEvents'],
+      Resource: 'arn:aws:logs:*:*:log-group:/aws/sagemaker/*',
+    },
   ];
   const PolicyDocument = document(statements);
   await cloud.iam.send(new PutRolePolicyCommand({ RoleName: 'training', PolicyName: 'work', PolicyDocument }));
