@@ -6,6 +6,7 @@ import { type CloudPorts, defaultDirectory, defaultPorts, readPorts, writePorts 
 import { claimPort } from './cloud/ports.ts';
 import type { Cloud } from './cloud/running-cloud.ts';
 import {
+  containersOf,
   lastLines,
   type Service,
   type ServiceName,
@@ -57,6 +58,7 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
     directory,
     endpointUrl: `http://127.0.0.1:${ports.cloud}`,
     sagemakerUrl: `http://127.0.0.1:${ports.sagemaker}`,
+    containers: await containersOf(ports.sagemaker),
     environment: environmentOf(ports),
     started: missing.length > 0,
   };
@@ -83,6 +85,12 @@ export function cloudStatus(options: Pick<CloudOptions, 'directory'> = {}): Clou
       sagemaker: serviceStatus(directory, 'sagemaker', ports?.sagemaker ?? defaultPorts.sagemaker),
     },
   };
+}
+
+/** What containers have on this machine; undefined while SageMaker local does not run. */
+export async function cloudContainers(options: Pick<CloudOptions, 'directory'> = {}): Promise<string | undefined> {
+  const { services } = cloudStatus(options);
+  return services.sagemaker.state === 'running' ? containersOf(services.sagemaker.port) : undefined;
 }
 
 /** Last lines of each service's log. */

@@ -1,6 +1,14 @@
 /** `flywheel local ...`: the laptop cloud. */
 import { Command, InvalidArgumentError } from 'commander';
-import { cloudLogs, cloudStatus, resetCloud, type ServiceStatus, startCloud, stopCloud } from '../../local/cloud.ts';
+import {
+  cloudContainers,
+  cloudLogs,
+  cloudStatus,
+  resetCloud,
+  type ServiceStatus,
+  startCloud,
+  stopCloud,
+} from '../../local/cloud.ts';
 import { plainCommand } from '../command.ts';
 import { laptopCloud } from '../connection.ts';
 import { exitCodes } from '../failure.ts';
@@ -25,6 +33,7 @@ export const localCommand = new Command('local')
         output.answer(cloud, () =>
           [
             `${cloud.started ? 'started' : 'was running'}: ${cloud.endpointUrl}, SageMaker ${cloud.sagemakerUrl}`,
+            `containers: ${cloud.containers}`,
             `next: flywheel deploy`,
           ].join('\n'),
         );
@@ -37,10 +46,12 @@ export const localCommand = new Command('local')
     }),
   )
   .addCommand(
-    plainCommand('status', 'what runs; exit code 3 when something does not').action(({ json }: Options) => {
-      const status = cloudStatus(laptopCloud());
+    plainCommand('status', 'what runs; exit code 3 when something does not').action(async ({ json }: Options) => {
+      const containers = await cloudContainers(laptopCloud());
+      const status = { ...cloudStatus(laptopCloud()), containers };
+      const services = Object.entries(status.services).map(([name, service]) => [name, describeService(service)]);
       createOutput(json).answer(status, () =>
-        columns(Object.entries(status.services).map(([name, service]) => [name, describeService(service)])),
+        columns([...services, ...(containers === undefined ? [] : [['containers', containers]])]),
       );
       const running = Object.values(status.services).every((service) => service.state === 'running');
       if (!running) process.exitCode = exitCodes.notFound;

@@ -147,6 +147,14 @@ function runningPid(directory: string, name: ServiceName): number | undefined {
 
 const health = z.object({ pid: z.int() });
 
+const containers = z.object({ containers: z.string() });
+
+/** What SageMaker local says of its containers. @throws Error when it does not answer */
+export async function containersOf(port: number): Promise<string> {
+  const response = await fetch(`http://127.0.0.1:${port}/_flywheel/health`);
+  return containers.parse(await response.json()).containers;
+}
+
 /** Whether the service listens, and it is the process just started that does. */
 async function answers(service: Service, pid: number | undefined): Promise<boolean> {
   if (service.name === 'sagemaker') return accepts(service.port);

@@ -19,6 +19,10 @@ export interface Options {
   readonly noCapacity: readonly string[];
   /** Instances by the quota's name: `ml.g5.xlarge for spot training job usage`. */
   readonly quotas: Readonly<Record<string, number>>;
+  /** Whether containers get namespaces of their own where the kernel lets them. */
+  readonly namespaces: boolean;
+  /** Interpreter that prepares them. */
+  readonly python: string;
   readonly enforceAccess: boolean;
   readonly keepFolders: boolean;
   /** Seconds between SIGTERM and SIGKILL of a stopped job. */
@@ -44,9 +48,13 @@ export const usage = `SageMaker local: SageMaker's control plane and runtime on 
   --job-stop-seconds N   time between SIGTERM and SIGKILL of a stopped job (120, as SageMaker)
   --time-scale X         factor on the waits of deployments (1)
   --capture-flush-ms N   longest wait of a captured invocation for its file (2000)
+  --no-namespaces        run containers as plain processes, with no /opt/ml and no isolation of their own
+  --python FILE          interpreter that prepares the namespaces of containers (that of .flywheel/venv/cloud)
   --keep-folders         keep the folders of ended jobs
   --no-auth              do not ask IAM: for tests without MiniStack only
 `;
+
+const cloudPython = resolve(import.meta.dirname, '../../.flywheel/venv/cloud/bin/python');
 
 /** @throws Error that names the option, what it got and what it expects */
 export function readOptions(args: readonly string[]): Options {
@@ -64,6 +72,8 @@ export function readOptions(args: readonly string[]): Options {
       'job-stop-seconds': { type: 'string', default: '120' },
       'time-scale': { type: 'string', default: '1' },
       'capture-flush-ms': { type: 'string', default: '2000' },
+      'no-namespaces': { type: 'boolean', default: false },
+      python: { type: 'string', default: cloudPython },
       'keep-folders': { type: 'boolean', default: false },
       'no-auth': { type: 'boolean', default: false },
     },
@@ -78,6 +88,8 @@ export function readOptions(args: readonly string[]): Options {
     noCapacity: wordsOf(values['no-capacity']),
     quotas: Object.fromEntries(values.quota.map(quota)),
     enforceAccess: !values['no-auth'],
+    namespaces: !values['no-namespaces'],
+    python: values.python,
     keepFolders: values['keep-folders'],
     jobStopSeconds: numberOf('job-stop-seconds', values['job-stop-seconds']),
     timeScale: numberOf('time-scale', values['time-scale']),

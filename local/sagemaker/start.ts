@@ -1,5 +1,6 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { type Containment, describeContainment, findContainment } from './container/containment.ts';
 import { type LocalImages, readImages } from './container/images.ts';
 import { keepProcessesIn } from './container/processes.ts';
 import { Access } from './core/access.ts';
@@ -33,7 +34,9 @@ export async function startSageMakerLocal(options: Options, log: (message: strin
   if (ended.length > 0) log(`Ended ${ended.length} processes that an earlier server had left running.`);
   // Folders of jobs that the earlier server could not clear away; the jobs themselves fail below.
   if (!options.keepFolders) rmSync(join(options.state, 'jobs'), { recursive: true, force: true });
-  const core = makeCore(options, log);
+  const containment = await containmentOf(options);
+  log(`Containers: ${describeContainment(containment)}.`);
+  const core = makeCore(options, containment, log);
   const hosting = new Hosting(core, { timeScale: options.timeScale, captureFlushMs: options.captureFlushMs });
   const operations = {
     ...tagOperations(core),
@@ -63,7 +66,12 @@ export async function startSageMakerLocal(options: Options, log: (message: strin
   };
 }
 
-function makeCore(options: Options, log: (message: string) => void): Core {
+async function containmentOf({ namespaces, python }: Options): Promise<Containment> {
+  if (!namespaces) return { kind: 'processes', reason: 'the server was started with --no-namespaces' };
+  return findContainment(python);
+}
+
+function makeCore(options: Options, containment: Containment, log: (message: string) => void): Core {
   const noImages: LocalImages = { file: '(none: start the server with --images FILE)', entries: [] };
   const [file, ...more] = options.images;
   const enforceRoles = options.enforceAccess;
@@ -75,6 +83,7 @@ function makeCore(options: Options, log: (message: string) => void): Core {
     cloud: new Cloud({ endpoint: options.cloud, enforceRoles }),
     access: new Access({ endpoint: options.cloud, enforce: options.enforceAccess, clock: systemClock }),
     images: file === undefined ? noImages : readImages(file, ...more),
+    containment,
     faults: new Faults(options.noCapacity),
     quotas: new Quotas(options.quotas),
     directory: options.state,

@@ -1,3 +1,5 @@
+/** `/opt/ml` and the folder of this machine that stands in for it, in the words of commands and environments. */
+
 const officialRoot = '/opt/ml';
 
 // '/opt/ml' counts only as a whole path prefix: '/opt/mlflow' and '/srv/opt/ml' are other folders.
@@ -30,6 +32,14 @@ export function rewriteEnvironment(
   root: string,
 ): Record<string, string> {
   return Object.fromEntries(Object.entries(environment).map(([name, value]) => [name, rewriteWord(value, root)]));
+}
+
+/** The other way round: a container that has an `/opt/ml` of its own finds the folder `root` there. */
+export function officialWord(word: string, root: string): string {
+  if (!word.includes(root)) return word;
+  // Not '/jobs/algo-10' for the root '/jobs/algo-1'.
+  const escaped = root.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+  return word.replaceAll(new RegExp(`${escaped}(?![\\w.-])`, 'g'), officialRoot);
 }
 
 /** `-c`, also inside a cluster such as `-lc`. */

@@ -1,27 +1,11 @@
+/** A container as a process group of this machine. */
 import { spawn } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
-import { rewriteCommand, rewriteEnvironment } from './container-root.ts';
+import { Readable } from 'node:stream';
+import type { ContainerOptions } from './container-options.ts';
+import { launchOf } from './launch.ts';
 import { splitLines } from './lines.ts';
 import { addProcess, removeProcess, signalGroup } from './processes.ts';
-
-export interface ContainerOptions {
-  /** Program and arguments; `/opt/ml` in them means `root`. */
-  readonly argv: readonly string[];
-  /** Working folder of the program. @default root */
-  readonly cwd?: string;
-  /** Everything the program sees, apart from PATH, HOME, LANG and SAGEMAKER_BASE_DIR, which it may override. */
-  readonly environment: Readonly<Record<string, string>>;
-  /** Folder that stands in for `/opt/ml`. */
-  readonly root: string;
-  /** Called for every line of output, in order per stream, without its line end. */
-  readonly onLine: (line: string, stream: 'stdout' | 'stderr') => void;
-  /** Called as soon as the process runs. */
-  readonly onStart?: (pid: number) => void;
-  /** Stops the container: SIGTERM to its process group, then SIGKILL. */
-  readonly signal?: AbortSignal;
-  /** Time between SIGTERM and SIGKILL, in ms. @default 120000, SageMaker's for jobs (30000 for endpoints) */
-  readonly stopTimeoutMs?: number;
-}
 
 export interface ContainerExit {
   /** Exit code; 128 + the signal's number when a signal ended it, as Docker reports; null when it was stopped before it started. */
@@ -35,7 +19,6 @@ export class ContainerStartError extends Error {
   override readonly name = 'ContainerStartError';
 }
 
-const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 const signalNumbers: Partial<Record<NodeJS.Signals, number>> = {
   SIGHUP: 1,
   SIGINT: 2,
@@ -53,24 +36,19 @@ const signalNumbers: Partial<Record<NodeJS.Signals, number>> = {
 export async function runContainer(options: ContainerOptions): Promise<ContainerExit> {
   const { root, signal } = options;
   if (signal?.aborted) return { exitCode: null, killed: true };
-  const [command, ...args] = rewriteCommand(options.argv, root);
-  if (command === undefined) throw new ContainerStartError('A container needs a command, got an empty list');
+  const launch = launchOf(options);
+  if (launch === undefined) throw new ContainerStartError('A container needs a command, got an empty list');
   mkdirSync(root, { recursive: true });
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, {
-      cwd: options.cwd ?? root,
-      // The server's own environment holds its operator's secrets, so nothing of it is inherited.
-      env: {
-        PATH: defaultPath,
-        HOME: root,
-        LANG: 'C.UTF-8',
-        SAGEMAKER_BASE_DIR: root,
-        ...rewriteEnvironment(options.environment, root),
-      },
-      stdio: ['ignore', 'pipe', 'pipe'],
+    const child = spawn(launch.command, launch.args, {
+      cwd: launch.cwd,
+      env: launch.environment,
+      stdio: ['ignore', 'pipe', 'pipe', ...(launch.reports ? (['pipe'] as const) : [])],
       detached: true,
     });
-    const { pid } = child;
+    const { pid, stdout, stderr } = child;
+    const problem = startProblem(child.stdio[3]);
+    const cannotStart = (why: string) => reject(startError(options, why));
     let killed = false;
     let killTimer: NodeJS.Timeout | undefined;
     const stop = () => {
@@ -82,13 +60,11 @@ export async function runContainer(options: ContainerOptions): Promise<Container
     if (pid !== undefined) {
       addProcess(pid);
       signal?.addEventListener('abort', stop, { once: true });
-      options.onStart?.(pid);
+      void problem.then((why) => why === '' && options.onStart?.(pid));
     }
-    splitLines(child.stdout, (line) => options.onLine(line, 'stdout'));
-    splitLines(child.stderr, (line) => options.onLine(line, 'stderr'));
-    child.once('error', (error) => {
-      reject(new ContainerStartError(`Cannot start '${command}' in ${options.cwd ?? root}: ${error.message}`));
-    });
+    if (stdout) splitLines(stdout, (line) => options.onLine(line, 'stdout'));
+    if (stderr) splitLines(stderr, (line) => options.onLine(line, 'stderr'));
+    child.once('error', (error) => cannotStart(error.message));
     // A stray child may hold the pipes open: end the group at 'exit', or 'close' (all output read) would never come.
     child.once('exit', () => {
       if (pid !== undefined) signalGroup(pid, 'SIGKILL');
@@ -98,7 +74,20 @@ export async function runContainer(options: ContainerOptions): Promise<Container
       signal?.removeEventListener('abort', stop);
       if (pid === undefined) return;
       removeProcess(pid);
-      resolve({ exitCode: endedBy ? 128 + (signalNumbers[endedBy] ?? 0) : code, killed });
+      const exit = { exitCode: endedBy ? 128 + (signalNumbers[endedBy] ?? 0) : code, killed };
+      void problem.then((why) => (why === '' ? resolve(exit) : cannotStart(why)));
     });
   });
+}
+
+/** Waits until the program runs. @returns why it could not be started; empty when it was, or was stopped before */
+async function startProblem(report: unknown): Promise<string> {
+  if (!(report instanceof Readable)) return '';
+  let text = '';
+  for await (const chunk of report) text += String(chunk);
+  return text;
+}
+
+function startError({ argv, root, cwd = root }: ContainerOptions, why: string): ContainerStartError {
+  return new ContainerStartError(`Cannot start '${argv[0]}' in ${cwd}: ${why}`);
 }

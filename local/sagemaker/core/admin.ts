@@ -1,5 +1,6 @@
 /** What SageMaker has no API for: is the server there, and faults on order. */
 import * as z from 'zod';
+import { describeContainment } from '../container/containment.ts';
 import type { Core } from './core.ts';
 import { offers } from './faults.ts';
 import type { Fields } from './fields.ts';
@@ -13,7 +14,10 @@ export interface AdminAnswer {
 type Route = (core: Core, body: unknown) => AdminAnswer;
 
 const routes: Readonly<Record<string, Route>> = {
-  'GET health': () => ({ status: 200, body: { status: 'ok', pid: process.pid } }),
+  'GET health': ({ containment }) => ({
+    status: 200,
+    body: { status: 'ok', pid: process.pid, containers: describeContainment(containment) },
+  }),
   'POST capacity': route(
     z.object({ instanceType: z.string(), available: z.boolean() }),
     (core, { instanceType, available }) => {

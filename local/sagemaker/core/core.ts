@@ -1,3 +1,4 @@
+import type { Containment } from '../container/containment.ts';
 import type { LocalImages } from '../container/images.ts';
 import type { Access } from './access.ts';
 import type { Clock } from './clock.ts';
@@ -17,6 +18,8 @@ export interface Core {
   readonly cloud: Cloud;
   readonly access: Access;
   readonly images: LocalImages;
+  /** What this machine has for containers. */
+  readonly containment: Containment;
   readonly faults: Faults;
   readonly quotas: Quotas;
   /** Folder that belongs to the server; container roots lie under it. */

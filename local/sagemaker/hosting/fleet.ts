@@ -123,6 +123,8 @@ export class Fleet {
         argv: image.serve,
         environment,
         root,
+        containment: platform.core.containment,
+        network: !model.networkIsolation,
         onLine: (line) => log.write(line),
         startupTimeoutMs: variant.startupTimeoutSeconds * 1000,
       });

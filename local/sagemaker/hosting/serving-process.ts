@@ -1,6 +1,8 @@
 import { Agent, type IncomingHttpHeaders, type IncomingMessage, request } from 'node:http';
 import { createServer } from 'node:net';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Containment } from '../container/containment.ts';
 import { runContainer } from '../container/run-container.ts';
 import { pause } from './pause.ts';
 
@@ -11,6 +13,8 @@ export interface ServingOptions {
   readonly environment: Readonly<Record<string, string>>;
   /** Folder that stands in for `/opt/ml`, with the model under `model/`. */
   readonly root: string;
+  readonly containment: Containment;
+  readonly network: boolean;
   readonly onLine: (line: string) => void;
   /** ContainerStartupHealthCheckTimeoutInSeconds, in ms. */
   readonly startupTimeoutMs: number;
@@ -127,6 +131,10 @@ export class ServingProcess {
       const running = runContainer({
         argv: this.options.argv,
         root: this.options.root,
+        containment: this.options.containment,
+        network: this.options.network,
+        servedPort: port,
+        readOnly: join(this.options.root, 'model'),
         environment: {
           // In a container a server listens on every address; a process of this machine must not.
           FLYWHEEL_BIND_HOST: '127.0.0.1',

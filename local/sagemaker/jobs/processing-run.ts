@@ -127,6 +127,8 @@ async function runHosts({ core, job, control }: ProcessingRun, hosts: readonly H
           argv: [...entrypoint, ...args],
           environment,
           root: host.root,
+          containment: core.containment,
+          network: !description.NetworkConfig?.EnableNetworkIsolation,
           signal: control.signal,
           stopTimeoutMs: core.jobStopTimeoutMs,
           onStart: () => core.log(`Processing job ${job.name}: process started`),

@@ -84,6 +84,8 @@ export async function runTrainingContainer(
     cwd: script ? join(host.root, 'code') : host.root,
     environment,
     root: host.root,
+    containment: core.containment,
+    network: !description.EnableNetworkIsolation,
     signal: control.signal,
     stopTimeoutMs: core.jobStopTimeoutMs,
     onStart: () => core.log(`Training job ${job.name}: process started`),

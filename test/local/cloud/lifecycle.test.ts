@@ -5,7 +5,15 @@ import { join } from 'node:path';
 import { CloudFormationClient, CreateStackCommand, DescribeStacksCommand } from '@aws-sdk/client-cloudformation';
 import { GetObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
-import { type Cloud, cloudLogs, cloudStatus, resetCloud, startCloud, stopCloud } from '../../../local/cloud.ts';
+import {
+  type Cloud,
+  cloudContainers,
+  cloudLogs,
+  cloudStatus,
+  resetCloud,
+  startCloud,
+  stopCloud,
+} from '../../../local/cloud.ts';
 
 const root = join(import.meta.dirname, '../../../.flywheel/test-lifecycle');
 const free = { cloud: 0, sagemaker: 0 };
@@ -23,6 +31,8 @@ describe('startCloud', { timeout: 30_000 }, () => {
     expect([first.started, again.started]).toEqual([true, false]);
     expect(again.environment).toEqual(first.environment);
     expect(cloudStatus({ directory }).services.ministack.state).toBe('running');
+    expect(first.containers).toMatch(/\/opt\/ml/);
+    expect(await cloudContainers({ directory })).toBe(first.containers);
   });
 
   it('starts clouds side by side that share nothing', async () => {

@@ -1,5 +1,6 @@
 import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import {
@@ -9,6 +10,7 @@ import {
   type SageMakerClient,
 } from '@aws-sdk/client-sagemaker';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describeContainment, findContainment } from '../../../local/sagemaker/container/containment.ts';
 import { startSageMakerLocal } from '../../../local/sagemaker/start.ts';
 import { clientOf, eventually, Session, serverOptions } from './jobs/support/session.ts';
 
@@ -80,6 +82,31 @@ describe('the program', () => {
     await eventually(() => printed.includes('listens on'));
     return clientOf(/listens on (\S+)/.exec(printed)?.[1] ?? '');
   }
+});
+
+test('containers have their own /opt/ml where the kernel lets them, and it is told what they have', async () => {
+  const health = await (await fetch(`${session.server.url}/_flywheel/health`)).json();
+  const has = describeContainment(await findContainment(resolve('.flywheel/venv/cloud/bin/python')));
+  expect(health).toMatchObject({ containers: has });
+  expect(session.log).toContain(`Containers: ${has}.`);
+});
+
+test('without namespaces a job runs as before, and the reason is told', async () => {
+  const log: string[] = [];
+  const state = resolve(session.cloud.folder, 'plain');
+  const options = { ...serverOptions(session.cloud), state, namespaces: false };
+  const server = await startSageMakerLocal(options, (line) => log.push(line));
+  const client = clientOf(server.url);
+  const script = `
+import os
+assert not os.path.exists("/opt/ml")
+open(os.path.join(os.environ["SM_MODEL_DIR"], "model.txt"), "w").write("saved")`;
+  await client.send(
+    new CreateTrainingJobCommand(await session.request('plain', script, { EnableNetworkIsolation: false })),
+  );
+  expect(await ended(client, 'plain')).toMatchObject({ TrainingJobStatus: 'Completed' });
+  expect(log.join('\n')).toContain('Containers: plain processes (the server was started with --no-namespaces)');
+  await server.close();
 });
 
 test('told to duplicate and reorder, the server sends each event twice and loses none', async () => {
@@ -167,19 +194,24 @@ test('boto3 trains, waits, pages, and gets the same errors', async () => {
   });
 });
 
+/** Processes of a job, found by their environment: in namespaces of their own, neither their words nor their folder tell. */
 function processesOf(jobName: string): string {
   const all = execFileSync('ps', ['-eo', 'pid,args'], { encoding: 'utf8' });
-  // The container's only trace in its command line is its working folder's interpreter and module, so /proc tells more.
   return all
     .split('\n')
     .filter((line) => /-m train\b/.test(line))
-    .filter((line) => folderOf(line.trim().split(' ')[0] ?? '').includes(`/${jobName}/`))
+    .filter((line) => {
+      const environment = environmentOf(line.trim().split(' ')[0] ?? '').split('\0');
+      return [`TRAINING_JOB_NAME=${jobName}`, `AWS_ENDPOINT_URL=${session.cloud.url}`].every((one) =>
+        environment.includes(one),
+      );
+    })
     .join('\n');
 }
 
-function folderOf(pid: string): string {
+function environmentOf(pid: string): string {
   try {
-    return execFileSync('readlink', [`/proc/${pid}/cwd`], { encoding: 'utf8' });
+    return readFileSync(`/proc/${pid}/environ`, 'utf8');
   } catch {
     // The process has ended since.
     return '';

@@ -6,16 +6,28 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { ContainerOptions } from '../../../../local/sagemaker/container/container-options.ts';
 import {
+  officialWord,
   rewriteCommand,
   rewriteEnvironment,
   rewriteWord,
 } from '../../../../local/sagemaker/container/container-root.ts';
+import {
+  type Containment,
+  describeContainment,
+  findContainment,
+} from '../../../../local/sagemaker/container/containment.ts';
 import { imageFor, readImages, servingImageFor } from '../../../../local/sagemaker/container/images.ts';
 import { keepProcessesIn } from '../../../../local/sagemaker/container/processes.ts';
-import { type ContainerOptions, runContainer } from '../../../../local/sagemaker/container/run-container.ts';
+import { runContainer } from '../../../../local/sagemaker/container/run-container.ts';
 
 let folder: string;
+const python = resolve('.flywheel/venv/cloud/bin/python');
+const plain: Containment = { kind: 'processes', reason: 'of this test' };
+const best = await findContainment(python);
+/** What this machine has: tests of plain processes run everywhere, those of namespaces where the kernel gives them. */
+const containments = best.kind === 'namespaces' ? [plain, best] : [plain];
 
 beforeAll(() => {
   mkdirSync('.flywheel/test', { recursive: true });
@@ -25,19 +37,23 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** Runs a shell script as a container and gathers what it says. */
-async function runScript(script: string, more: Partial<ContainerOptions> = {}) {
+async function runIn(containment: Containment, script: string, more: Partial<ContainerOptions> = {}) {
   const lines: string[] = [];
   const exit = await runContainer({
     argv: ['/bin/sh', '-c', script],
     environment: {},
     root: folder,
+    containment,
     onLine: (line, stream) => lines.push(`${stream}: ${line}`),
     ...more,
   });
   return { ...exit, lines };
 }
 
-describe('runContainer', () => {
+describe.each(containments)('runContainer: $kind', (containment) => {
+  const runScript = (script: string, more: Partial<ContainerOptions> = {}) => runIn(containment, script, more);
+  const seenRoot = () => (containment.kind === 'namespaces' ? '/opt/ml' : folder);
+
   test('gives output by lines and streams, and the exit code', async () => {
     const run = await runScript('printf "one\\r\\ntwo\\nthree"; echo bad >&2; exit 7');
     expect(run.lines.filter((line) => line.startsWith('stdout'))).toEqual([
@@ -53,13 +69,16 @@ describe('runContainer', () => {
     process.env.SERVER_SECRET = 'do not tell';
     const run = await runScript('env', { environment: { MODEL: '/opt/ml/model' } });
     const seen = Object.fromEntries(run.lines.map((line) => line.slice('stdout: '.length).split(/=(.*)/s)));
-    expect(seen).toMatchObject({ HOME: folder, LANG: 'C.UTF-8', SAGEMAKER_BASE_DIR: folder, MODEL: `${folder}/model` });
-    expect(Object.keys(seen).sort()).toEqual(['HOME', 'LANG', 'MODEL', 'PATH', 'PWD', 'SAGEMAKER_BASE_DIR'].sort());
+    expect(seen).toMatchObject({ HOME: seenRoot(), LANG: 'C.UTF-8', MODEL: `${seenRoot()}/model` });
+    // AWS sets no SAGEMAKER_BASE_DIR: it stands in for an /opt/ml that is not there.
+    const standIn = containment.kind === 'processes' ? ['SAGEMAKER_BASE_DIR'] : [];
+    expect(Object.keys(seen).sort()).toEqual(['HOME', 'LANG', 'MODEL', 'PATH', 'PWD', ...standIn].sort());
   });
 
   test('runs a script that names /opt/ml in its own root', async () => {
     await runScript('mkdir -p /opt/ml/model && echo x >/opt/ml/model/made');
     expect(readdirSync(join(folder, 'model'))).toEqual(['made']);
+    rmSync(join(folder, 'model'), { recursive: true });
   });
 
   test('asks with SIGTERM first, and lets the program end in its own way', async () => {
@@ -78,6 +97,7 @@ describe('runContainer', () => {
       argv: ['/bin/sh', '-c', 'trap "" TERM; sleep 1000 & echo $!; while :; do sleep 0.01; done'],
       environment: {},
       root: folder,
+      containment,
       signal: stop.signal,
       stopTimeoutMs: 50,
       onLine: (line) => {
@@ -96,7 +116,13 @@ describe('runContainer', () => {
   });
 
   test('names a program that cannot be started', async () => {
-    const run = runContainer({ argv: ['/no/such/program'], environment: {}, root: folder, onLine: () => {} });
+    const run = runContainer({
+      argv: ['/no/such/program'],
+      environment: {},
+      root: folder,
+      containment,
+      onLine: () => {},
+    });
     await expect(run).rejects.toThrow(/Cannot start '\/no\/such\/program'.*ENOENT/);
   });
 
@@ -109,9 +135,9 @@ describe('runContainer', () => {
   });
 
   test('a server that was killed leaves no container after its next start; one that exits leaves none at all', async () => {
-    const pids = join(folder, 'pids');
+    const pids = join(folder, `pids of ${containment.kind}`);
     const start = (end: string) =>
-      spawn(process.execPath, ['--input-type=module-typescript', '-e', serverScript(pids, end)], {
+      spawn(process.execPath, ['--input-type=module-typescript', '-e', serverScript(pids, end, containment)], {
         stdio: ['ignore', 'pipe', 'inherit'],
       });
     const killed = start("process.kill(process.pid, 'SIGKILL')");
@@ -128,11 +154,22 @@ describe('runContainer', () => {
   });
 
   test('does not end a stranger that has the pid of an earlier container', () => {
-    const pids = join(folder, 'other-pids');
+    const pids = join(folder, `other pids of ${containment.kind}`);
     mkdirSync(pids);
     writeFileSync(join(pids, String(process.pid)), 'another start time');
     expect(keepProcessesIn(pids)).toEqual([]);
   });
+});
+
+test('what keeps containers from having namespaces is told', async () => {
+  expect(await findContainment('/no/such/python')).toEqual({
+    kind: 'processes',
+    reason: 'there is no /no/such/python',
+  });
+  const refused = await findContainment('/bin/false');
+  expect(describeContainment(refused)).toMatch(
+    /^plain processes \(.+\): a literal \/opt\/ml in a program is not theirs/,
+  );
 });
 
 describe('the folder that stands in for /opt/ml', () => {
@@ -150,6 +187,16 @@ describe('the folder that stands in for /opt/ml', () => {
       'chmod +x /r/a && "/r/a"',
     );
     expect(rewriteCommand(['tool', '-c', 'see /opt/ml/a'], '/r')[2]).toBe('see /opt/ml/a');
+  });
+
+  test('is /opt/ml for a container that has one of its own, and its neighbour is not', () => {
+    const words = ['/r/algo-1', '--dir=/r/algo-1/model', '/r/algo-10/model', 'a:/r/algo-1:b'];
+    expect(words.map((word) => officialWord(word, '/r/algo-1'))).toEqual([
+      '/opt/ml',
+      '--dir=/opt/ml/model',
+      '/r/algo-10/model',
+      'a:/opt/ml:b',
+    ]);
   });
 
   test('leaves every word alone that does not name it', () => {
@@ -203,13 +250,14 @@ describe('images', () => {
   });
 });
 
-function serverScript(pids: string, end: string): string {
+function serverScript(pids: string, end: string, containment: Containment): string {
   const source = resolve('local/sagemaker/container');
   return `
     import { keepProcessesIn } from '${source}/processes.ts';
     import { runContainer } from '${source}/run-container.ts';
     keepProcessesIn(${JSON.stringify(pids)});
     runContainer({ argv: ['/bin/sh', '-c', 'echo $$; sleep 1000'], environment: {}, root: ${JSON.stringify(folder)},
+      containment: ${JSON.stringify(containment)},
       onLine: (line) => process.stdout.write(line + '\\n', () => { ${end}; }) });`;
 }
 

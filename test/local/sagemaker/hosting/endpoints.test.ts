@@ -1,19 +1,23 @@
 import { execFile } from 'node:child_process';
+import { resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { GetMetricStatisticsCommand } from '@aws-sdk/client-cloudwatch';
 import { FilterLogEventsCommand } from '@aws-sdk/client-cloudwatch-logs';
 import {
   CreateEndpointCommand,
   CreateEndpointConfigCommand,
+  CreateModelCommand,
   DeleteEndpointCommand,
   UpdateEndpointWeightsAndCapacitiesCommand,
   waitUntilEndpointDeleted,
 } from '@aws-sdk/client-sagemaker';
 import { InvokeEndpointWithResponseStreamCommand } from '@aws-sdk/client-sagemaker-runtime';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { findContainment } from '../../../../local/sagemaker/container/containment.ts';
 import { account, eventually, image, region, roleArn } from './support/cloud.ts';
 import { Session } from './support/session.ts';
 
+const containment = await findContainment(resolve('.flywheel/venv/cloud/bin/python'));
 let session: Session;
 
 beforeAll(async () => {
@@ -50,8 +54,39 @@ describe('an endpoint', () => {
     expect(headers).toContain('x-amzn-sagemaker-inference-id: abc');
     expect(headers).toContain('x-amzn-sagemaker-custom-attributes: trace=1');
     expect(headers.some((header) => header.startsWith('authorization'))).toBe(false);
-    // Root may write wherever it likes.
-    if (process.getuid?.() !== 0) expect((await session.invoke('first', 'write')).text).toBe('PermissionError');
+    // In namespaces its folder is mounted read-only (OSError); as a plain process root may write wherever it likes.
+    const written = (await session.invoke('first', 'write')).text;
+    if (containment.kind === 'namespaces') expect(written).toBe('OSError');
+    else if (process.getuid?.() !== 0) expect(written).toBe('PermissionError');
+  });
+
+  test('under network isolation reaches nothing, and is reached and started again all the same', async () => {
+    const port = new URL(session.cloud.url).port;
+    expect((await session.invoke('first', `connect ${port}`)).text).toBe('connected');
+    const ModelDataUrl = await session.cloud.putModel('isolated');
+    await session.sagemaker.send(
+      new CreateModelCommand({
+        ModelName: 'isolated',
+        PrimaryContainer: { Image: image, ModelDataUrl },
+        ExecutionRoleArn: roleArn,
+        EnableNetworkIsolation: true,
+      }),
+    );
+    const variant = { VariantName: 'main', ModelName: 'isolated', InitialInstanceCount: 1 };
+    await session.sagemaker.send(
+      new CreateEndpointConfigCommand({
+        EndpointConfigName: 'isolated',
+        ProductionVariants: [{ ...variant, InstanceType: 'ml.m5.large' }],
+      }),
+    );
+    await session.createEndpoint('isolated');
+    if (containment.kind === 'namespaces') {
+      expect((await session.invoke('isolated', `connect ${port}`)).text).toBe('ConnectionRefusedError');
+    }
+    await expect(session.invoke('isolated', 'crash')).rejects.toMatchObject({ OriginalStatusCode: 0 });
+    await eventually(async () => (await session.invoke('isolated', 'x')).text === 'isolated:x');
+    const large = 'y'.repeat(5_000_000);
+    expect((await session.invoke('isolated', large)).text).toBe(`isolated:${large}`);
   });
 
   test('writes what its container says to CloudWatch Logs', async () => {

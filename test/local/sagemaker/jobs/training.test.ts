@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import {
   CreateLogGroupCommand,
   DescribeLogGroupsCommand,
@@ -17,6 +18,7 @@ import {
   waitUntilTrainingJobCompletedOrStopped,
 } from '@aws-sdk/client-sagemaker';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { findContainment } from '../../../../local/sagemaker/container/containment.ts';
 import {
   clientOf,
   eventually,
@@ -28,6 +30,7 @@ import {
   untrustingRoleArn,
 } from './support/session.ts';
 
+const containment = await findContainment(resolve('.flywheel/venv/cloud/bin/python'));
 let session: Session;
 
 beforeAll(async () => {
@@ -190,16 +193,41 @@ describe('a job fails with the reason in SageMaker’s words', () => {
     const job = await session.train('isolated', nothing, { EnableNetworkIsolation: true });
     expect(job.FailureReason).toMatch(/^AlgorithmError: .*network isolation/);
     const script = 'import os, sys\nsys.exit(any(name.startswith("AWS_") and "KEY" in name for name in os.environ))';
-    await session.put('isolated-channel/code/sourcedir.tar.gz', session.archive({ 'train.py': script }));
+    await session.put('isolated-channel/channel/sourcedir.tar.gz', session.archive({ 'train.py': script }));
     const inChannel = await session.train('isolated-channel', nothing, {
       AlgorithmSpecification: { TrainingImage: frameworkImage, TrainingInputMode: 'File' },
       EnableNetworkIsolation: true,
       HyperParameters: { sagemaker_submit_directory: '/opt/ml/input/data/code/sourcedir.tar.gz' },
-      InputDataConfig: [{ ChannelName: 'code', DataSource: prefix('s3://work/isolated-channel/code/') }],
+      InputDataConfig: [{ ChannelName: 'code', DataSource: prefix('s3://work/isolated-channel/channel/') }],
     });
     expect(inChannel).toMatchObject({ TrainingJobStatus: 'Completed' });
   });
 });
+
+test.skipIf(containment.kind === 'processes')(
+  'a job has an /opt/ml of its own; under isolation it reaches neither the cloud nor another machine',
+  async () => {
+    const script = `
+import socket
+for place in (('127.0.0.1', ${new URL(session.cloud.url).port}), ('192.0.2.1', 80)):
+    try:
+        socket.create_connection(place, timeout=0.5)
+        raise SystemExit('connected')
+    except OSError:
+        pass
+open('/opt/ml/model/literal.txt', 'w').write(open('/opt/ml/input/config/resourceconfig.json').read()[:16])`;
+    await session.put('own-root/channel/sourcedir.tar.gz', session.archive({ 'train.py': script }));
+    const job = await session.train('own-root', nothing, {
+      EnableNetworkIsolation: true,
+      HyperParameters: { sagemaker_submit_directory: '/opt/ml/input/data/code/sourcedir.tar.gz' },
+      InputDataConfig: [{ ChannelName: 'code', DataSource: prefix('s3://work/own-root/channel/') }],
+    });
+    expect(job.FailureReason).toBeUndefined();
+    expect(await session.unpacked(job.ModelArtifacts?.S3ModelArtifacts ?? '')).toEqual({
+      'literal.txt': '{"current_host":',
+    });
+  },
+);
 
 test("without isolation the container's own calls are made with the job's role", async () => {
   const script = `
@@ -295,7 +323,7 @@ time.sleep(60)`;
 test('an interrupted spot job starts again from its checkpoint', async () => {
   const script = `
 import os, time
-folder = os.path.join(os.environ["SAGEMAKER_BASE_DIR"], "checkpoints")
+folder = os.path.join("/opt/ml", "checkpoints")
 if not os.path.exists(os.path.join(folder, "half.txt")):
     open(os.path.join(folder, "half.txt"), "w").write("half way")
     time.sleep(60)

@@ -18,6 +18,7 @@ import {
 } from '@aws-sdk/client-iam';
 import { CreateBucketCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { CreateQueueCommand, DeleteMessageBatchCommand, ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { findContainment } from '../../../../../local/sagemaker/container/containment.ts';
 import { readImages } from '../../../../../local/sagemaker/container/images.ts';
 import { keepProcessesIn } from '../../../../../local/sagemaker/container/processes.ts';
 import { Access } from '../../../../../local/sagemaker/core/access.ts';
@@ -214,6 +215,7 @@ export class TestServer {
       cloud: new Cloud({ endpoint: cloud.url, enforceRoles: true }),
       access: new Access({ endpoint: cloud.url, enforce: true, clock: systemClock }),
       images: readImages(imagesFile),
+      containment: await findContainment(python),
       faults: new Faults([]),
       quotas: new Quotas(),
       directory,

@@ -5,6 +5,7 @@ model/behaviour.txt a line of: refuse-ping, end-at-start, fail-all (optional)
 """
 
 import os
+import socket
 import sys
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -43,6 +44,13 @@ class Handler(BaseHTTPRequestHandler):
             return
         if body.startswith(b"stream "):
             self.stream(parts=int(body.split()[1]), broken=body.endswith(b"broken"))
+            return
+        if body.startswith(b"connect "):
+            try:
+                socket.create_connection(("127.0.0.1", int(body.split()[1])), timeout=1).close()
+                self.answer(200, b"connected")
+            except OSError as error:
+                self.answer(200, type(error).__name__.encode())
             return
         if body == b"headers":
             passed = sorted(f"{name.lower()}: {value}" for name, value in self.headers.items())

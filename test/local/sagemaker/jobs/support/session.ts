@@ -150,6 +150,8 @@ export function serverOptions(cloud: TestCloud): Options {
     chaos: [],
     noCapacity: ['ml.p5.48xlarge'],
     quotas: {},
+    namespaces: true,
+    python,
     enforceAccess: true,
     keepFolders: false,
     jobStopSeconds: 1,
