@@ -18,6 +18,9 @@ export interface AccessOptions {
   readonly clock: Clock;
 }
 
+/** Of the control plane and of the runtime. */
+const signingName = 'sagemaker';
+
 interface KnownKey {
   readonly account: string;
   readonly principalArn: string;
@@ -49,6 +52,13 @@ export class Access {
   async identify(request: SignedRequest): Promise<Caller> {
     const claim = readClaim(request);
     const { accessKeyId, region } = claim;
+    if (this.#options.enforce && claim.service !== signingName) {
+      throw new SageMakerError(
+        'InvalidSignatureException',
+        `Credential should be scoped to correct service: '${signingName}'.`,
+        403,
+      );
+    }
     if (!this.#options.enforce) {
       const account = /^\d{12}$/.test(accessKeyId) ? accessKeyId : '000000000000';
       return { accessKeyId, region, account, principalArn: `arn:aws:iam::${account}:root` };

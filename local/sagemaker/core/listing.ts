@@ -33,7 +33,8 @@ export interface Listing<D extends Fields> {
 }
 
 const pageSize = 10;
-const position = z.tuple([z.union([z.string(), z.number()]), z.string()]);
+/** The value sorted by, the ARN, and the order that they are a place in. */
+const position = z.tuple([z.union([z.string(), z.number()]), z.string(), z.string()]);
 type Position = z.infer<typeof position>;
 
 /**
@@ -41,9 +42,17 @@ type Position = z.infer<typeof position>;
  * resources made or deleted between two pages neither hide nor repeat others.
  */
 export function listResources<D extends Fields>(listing: Listing<D>, input: ListInput, scope: Scope): Fields {
-  const placeOf = (resource: Resource<D>): Position => [sortValue(listing, input.SortBy, resource), resource.arn];
   const direction = (input.SortOrder ?? listing.defaultOrder) === 'Ascending' ? 1 : -1;
+  const order = `${input.SortBy ?? 'CreationTime'} ${direction}`;
+  const placeOf = (resource: Resource<D>): Position => [
+    sortValue(listing, input.SortBy, resource),
+    resource.arn,
+    order,
+  ];
   const after = input.NextToken === undefined ? undefined : readToken(input.NextToken);
+  // A place in one order says nothing in another.
+  if (after !== undefined && after[2] !== order)
+    throw validationException('Invalid NextToken: it is of another order.');
   const found = listing.collection
     .list(scope)
     .filter((resource) => accepts(listing, input, resource))

@@ -4,8 +4,10 @@ import * as z from 'zod';
 import { answerAdmin } from './admin.ts';
 import type { Core } from './core.ts';
 import { internalFailure, notImplemented, SageMakerError } from './errors.ts';
+import { type Fields, isFields } from './fields.ts';
 import type { Call, Operation, Operations } from './operation.ts';
 import type { SignedRequest } from './signature.ts';
+import { checkTags } from './tags.ts';
 import { serializationException, validateInput } from './validator.ts';
 
 /** A request with its body read. */
@@ -40,7 +42,17 @@ export function createSageMakerServer(core: Core, parts: ServerParts): Server {
 
 async function answer(core: Core, parts: ServerParts, message: IncomingMessage, response: ServerResponse) {
   const { method = 'GET', url = '/', headers } = message;
-  const request = { method, url, headers, body: await readBody(message), requestId: randomUUID() };
+  const body = await readBody(message).catch((error: unknown) => {
+    if (error instanceof SageMakerError) return error;
+    throw error;
+  });
+  if (body instanceof SageMakerError) {
+    // The rest of the body is not read: the connection ends with the answer.
+    response.shouldKeepAlive = false;
+    sendError(response, body, randomUUID());
+    return;
+  }
+  const request = { method, url, headers, body, requestId: randomUUID() };
   if (url.startsWith(adminPrefix)) return answerLocalProgram(core, request, response);
   if (url.startsWith('/endpoints/')) return parts.runtime(core, request, response);
   try {
@@ -55,12 +67,14 @@ async function answer(core: Core, parts: ServerParts, message: IncomingMessage, 
 async function callOperation(core: Core, operations: Operations, request: ServerRequest) {
   const target = String(request.headers['x-amz-target'] ?? '');
   const name = target.startsWith(targetPrefix) ? target.slice(targetPrefix.length) : '';
-  if (!core.model.hasOperation(name)) throw unknownOperation(target);
+  if (!core.model.hasOperation(name)) throw unknownOperation(target, core.model.source);
   const caller = await core.access.identify(request);
   const operation = Object.hasOwn(operations, name) ? operations[name] : undefined;
   if (!operation) throw notImplemented(`${name} is an operation of SageMaker`);
-  const input = parseBody(request.body);
-  validateInput(core.model, name, input);
+  const given = parseBody(request.body);
+  validateInput(core.model, name, given);
+  const input = withoutNulls(given);
+  checkTags(input.Tags);
   const { accessKeyId, ...identity } = caller;
   const call: Call = { ...identity, input, requestId: request.requestId };
   await authorize(core, accessKeyId, name, operation, call);
@@ -91,8 +105,20 @@ function answerLocalProgram(core: Core, request: ServerRequest, response: Server
   send(response, answered.status, answered.body, request.requestId);
 }
 
-function unknownOperation(what: string): SageMakerError {
-  return new SageMakerError('UnknownOperationException', `SageMaker has no operation '${what}'.`, 404);
+/** @param source where the known operations are from: an operation may be newer than it */
+function unknownOperation(what: string, source?: string): SageMakerError {
+  const known = source === undefined ? '' : ` It is not in the service model of ${source}; a newer one knows more.`;
+  return new SageMakerError('UnknownOperationException', `SageMaker has no operation '${what}'.${known}`, 404);
+}
+
+/** JSON null is a member that was left out, in every place but a list. */
+function withoutNulls(fields: Fields): Record<string, unknown> {
+  const present = Object.entries(fields).filter(([, value]) => value !== null);
+  const clean = (value: unknown): unknown => {
+    if (Array.isArray(value)) return value.map(clean);
+    return isFields(value) ? withoutNulls(value) : value;
+  };
+  return Object.fromEntries(present.map(([name, value]) => [name, clean(value)]));
 }
 
 function parseBody(body: Uint8Array): Record<string, unknown> {
@@ -110,7 +136,13 @@ async function readBody(message: IncomingMessage): Promise<Buffer> {
   for await (const chunk of message) {
     const bytes = Buffer.from(chunk);
     size += bytes.length;
-    if (size > largestBody) throw new Error(`A request body of more than ${largestBody} bytes was refused`);
+    if (size > largestBody) {
+      throw new SageMakerError(
+        'RequestEntityTooLargeException',
+        `The request body has more than ${largestBody} bytes.`,
+        413,
+      );
+    }
     chunks.push(bytes);
   }
   return Buffer.concat(chunks);
@@ -127,5 +159,7 @@ function send(response: ServerResponse, status: number, body: unknown, requestId
 }
 
 function sendError(response: ServerResponse, error: SageMakerError, requestId: string): void {
+  // The control plane's clients read the code in the body, the runtime's in this header.
+  response.setHeader('x-amzn-errortype', error.code);
   send(response, error.status, { __type: error.code, Message: error.message }, requestId);
 }

@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import * as z from 'zod';
 import { isFields } from './fields.ts';
@@ -28,8 +29,11 @@ export class ServiceModel {
   readonly #operations: Readonly<Record<string, unknown>>;
   readonly #shapes: Readonly<Record<string, unknown>>;
   readonly #parsed = new Map<string, Shape>();
+  /** Where the model is from, for people: `botocore 1.43.106`, or a path. */
+  readonly source: string;
 
-  constructor(content: unknown) {
+  constructor(content: unknown, source: string) {
+    this.source = source;
     const parts = z.object({
       operations: z.record(z.string(), z.unknown()),
       shapes: z.record(z.string(), z.unknown()),
@@ -41,7 +45,7 @@ export class ServiceModel {
 
   /** @param path of botocore's `service-2.json.gz`, about 40 ms to read */
   static read(path: string): ServiceModel {
-    return new ServiceModel(JSON.parse(gunzipSync(readFileSync(path)).toString()));
+    return new ServiceModel(JSON.parse(gunzipSync(readFileSync(path)).toString()), sourceOf(path));
   }
 
   hasOperation(name: string): boolean {
@@ -77,4 +81,13 @@ export class ServiceModel {
       }),
     );
   }
+}
+
+/** botocore says its version in the folder beside it: `botocore-1.43.106.dist-info`. */
+function sourceOf(path: string): string {
+  const packages = resolve(dirname(path), '../../../..');
+  const folder = existsSync(packages)
+    ? readdirSync(packages).find((name) => /^botocore-.*\.dist-info$/.test(name))
+    : undefined;
+  return folder === undefined ? path : folder.replace('.dist-info', '').replace('-', ' ');
 }

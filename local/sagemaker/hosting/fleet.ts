@@ -4,8 +4,9 @@ import { NoLocalImageError, servingImageFor } from '../container/images.ts';
 import { ContainerStartError } from '../container/run-container.ts';
 import type { Scope } from '../core/arn.ts';
 import { SageMakerError } from '../core/errors.ts';
-import type { DeployedVariant, FleetConfig } from './endpoint-record.ts';
-import { fetchModelFiles, ModelFilesError, type ModelSource, removeFolder } from './model-files.ts';
+import type { DeployedModel, DeployedVariant, FleetConfig } from './endpoint-record.ts';
+import { fetchCode } from './model-code.ts';
+import { fetchModelFiles, ModelFilesError, removeFolder } from './model-files.ts';
 import type { HostingPlatform } from './platform.ts';
 import { ServingProcess, UnhealthyContainerError } from './serving-process.ts';
 import type { Share } from './traffic.ts';
@@ -94,8 +95,13 @@ export class Fleet {
     await removeFolder(this.folder);
   }
 
-  private async fetchModel(source: ModelSource, roleArn: string, folder: string): Promise<void> {
-    await fetchModelFiles(await this.platform.s3As(roleArn, this.owner.scope), source, folder);
+  /** The model's files, and its code where that is in S3. @throws ModelFilesError, UnhealthyContainerError */
+  private async fetchFiles(model: DeployedModel, root: string, say: (line: string) => void): Promise<void> {
+    const { source, roleArn, networkIsolation, environment } = model;
+    const s3 = await this.platform.s3As(roleArn, this.owner.scope);
+    const code = environment.SAGEMAKER_SUBMIT_DIRECTORY ?? '';
+    if (code.startsWith('s3://')) await fetchCode(s3, code, root, networkIsolation, say);
+    if (source) await fetchModelFiles(s3, source, join(root, 'model'));
   }
 
   private async startVariant(variant: DeployedVariant): Promise<void> {
@@ -116,7 +122,7 @@ export class Fleet {
           image,
           own: model.environment,
         }),
-        model.source && this.fetchModel(model.source, model.roleArn, join(root, 'model')),
+        this.fetchFiles(model, root, (line) => log.write(line)),
       ]);
       if (this.stopping) throw new FleetError('The endpoint was deleted while it was starting.');
       const process = new ServingProcess({

@@ -45,6 +45,7 @@ export async function admit(
       413,
     );
   }
+  refuseTargets(endpoint, request);
   await endpoint.restored;
   const wanted = text(request.headers['x-amzn-sagemaker-target-variant']);
   const variant = endpoint.route(wanted);
@@ -59,6 +60,24 @@ export async function admit(
   }
   const body = Buffer.from(request.body.buffer, request.body.byteOffset, request.body.length);
   return { variant, body };
+}
+
+/**
+ * What a request may aim at in endpoints of other kinds. The first text is SageMaker's (aws/amazon-sagemaker-examples#1026), the
+ * others follow it.
+ */
+const targets: Readonly<Record<string, string>> = {
+  'target-model': 'is not a multi-model endpoint and does not support target model header',
+  'target-container-hostname':
+    'is not a multi-container endpoint with direct invocation and does not support target container hostname header',
+  'inference-component': 'has no inference components and does not support inference component name header',
+};
+
+function refuseTargets(endpoint: Endpoint, { headers }: ServerRequest): void {
+  for (const [name, why] of Object.entries(targets)) {
+    if (headers[`x-amzn-sagemaker-${name}`] === undefined) continue;
+    throw validationError(`Endpoint ${endpoint.resource.name} ${why}.`);
+  }
 }
 
 /** Counts an invocation; times in ms. `status` 0 means that the container gave no answer. */
@@ -89,17 +108,24 @@ export function containerHeaders({ headers, requestId }: ServerRequest): Record<
   return { ...Object.fromEntries(passed.map(([name, value]) => [name, String(value)])), 'x-amzn-requestid': requestId };
 }
 
+/** Headers of a container that SageMaker gives to the client. */
+const passedOn = [
+  'X-Amzn-SageMaker-Custom-Attributes',
+  'X-Amzn-SageMaker-New-Session-Id',
+  'X-Amzn-SageMaker-Closed-Session-Id',
+];
+
 /** Headers of every good answer. */
 export function answerHeaders(
   headers: IncomingHttpHeaders,
   variant: RunningVariant,
   requestId: string,
 ): Record<string, string> {
-  const custom = headers['x-amzn-sagemaker-custom-attributes'];
+  const passed = passedOn.filter((name) => headers[name.toLowerCase()] !== undefined);
   return {
     'x-amzn-requestid': requestId,
     'x-Amzn-Invoked-Production-Variant': variant.settings.name,
-    ...(custom !== undefined && { 'X-Amzn-SageMaker-Custom-Attributes': String(custom) }),
+    ...Object.fromEntries(passed.map((name) => [name, String(headers[name.toLowerCase()])])),
   };
 }
 

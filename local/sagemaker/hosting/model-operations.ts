@@ -61,8 +61,9 @@ export function modelOperations(hosted: HostedResources): Operations {
           if (error instanceof NoLocalImageError) throw validationException(error.message);
           throw error;
         }
+        // The role has to exist and to trust SageMaker, whether or not there is model data to read with it.
+        const s3 = await platform.s3As(ExecutionRoleArn, call);
         if (source) {
-          const s3 = await platform.s3As(ExecutionRoleArn, call);
           await findModelFiles(s3, source).catch((error: unknown) => {
             throw validationException(modelDataProblem(error, source.uri, ExecutionRoleArn, call));
           });

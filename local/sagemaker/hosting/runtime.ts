@@ -27,8 +27,9 @@ export function runtimeHandler(hosted: HostedResources): RuntimeHandler {
       if (action === undefined) throw unknownCall(request.method, path);
       await permission.require(core.access, caller, action.permission, hosted.endpoints.arn(caller, name));
       const endpoint = hosted.findEndpoint(caller, name);
-      // An endpoint that is still being created is not known to the runtime, as on AWS.
-      if (!endpoint || !['InService', 'Updating', 'RollingBack'].includes(endpoint.status)) {
+      // An endpoint that is still being created is not known to the runtime, as on AWS; and its name is matched by case (API
+      // reference, CreateEndpoint: the name's "case is preserved and must be matched in InvokeEndpoint").
+      if (endpoint?.resource.name !== name || !['InService', 'Updating', 'RollingBack'].includes(endpoint.status)) {
         throw validationError(`Endpoint ${name} of account ${caller.account} not found.`);
       }
       await action.answer(hosted, endpoint, request, response, started);

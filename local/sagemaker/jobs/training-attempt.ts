@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { S3Client } from '@aws-sdk/client-s3';
+import { HeadBucketCommand, NotFound, type S3Client } from '@aws-sdk/client-s3';
 import { epochSeconds } from '../core/clock.ts';
 import type { Core } from '../core/core.ts';
 import { LogStream } from '../core/log-stream.ts';
@@ -10,7 +10,7 @@ import { type JobControl, orClientError } from './job-control.ts';
 import type { MetricReader } from './metrics.ts';
 import { downloadFiles, filesBelow, joinS3Uri, listKeys, uploadFolder, uploadTarGz } from './s3-files.ts';
 import { type Host, runTrainingContainer, writeConfiguration } from './training-container.ts';
-import type { TrainingJob, TrainingJobs } from './training-job.ts';
+import { modelArtifactsUri, type TrainingJob, type TrainingJobs } from './training-job.ts';
 
 export interface Attempt {
   readonly core: Core;
@@ -65,13 +65,6 @@ export async function runAttempt(attempt: Attempt): Promise<void> {
   );
 }
 
-/** S3 URI that DescribeTrainingJob answers as the model's. */
-export function modelArtifactsUri(job: TrainingJob): string {
-  const { OutputDataConfig: output } = job.description;
-  const name = output.CompressionType === 'NONE' ? 'model/' : 'model.tar.gz';
-  return joinS3Uri(output.S3OutputPath, job.name, 'output', name);
-}
-
 function hostsOf({ job, folder }: Attempt): Host[] {
   const count = job.description.ResourceConfig?.InstanceCount ?? 1;
   const all = Array.from({ length: count }, (_, index) => `algo-${index + 1}`).sort();
@@ -121,25 +114,38 @@ async function train({ core, job, control, metrics, number }: Attempt, hosts: re
   if (failed) throw failed.reason;
 }
 
-async function uploadModel({ job }: Attempt, s3: S3Client, hosts: readonly Host[]): Promise<void> {
+async function uploadModel(attempt: Attempt, s3: S3Client, hosts: readonly Host[]): Promise<void> {
+  const { job } = attempt;
   const folders = hosts.map(({ root }) => join(root, 'model'));
-  await upload(job, s3, folders, modelArtifactsUri(job));
+  await upload(attempt, s3, folders, modelArtifactsUri(job.name, job.description.OutputDataConfig));
 }
 
-async function uploadOutput({ job }: Attempt, s3: S3Client, hosts: readonly Host[]): Promise<void> {
+async function uploadOutput(attempt: Attempt, s3: S3Client, hosts: readonly Host[]): Promise<void> {
+  const { job } = attempt;
   const { OutputDataConfig: output } = job.description;
   const name = output.CompressionType === 'NONE' ? 'data/' : 'output.tar.gz';
   const folders = hosts.map(({ root }) => join(root, 'output/data'));
-  await upload(job, s3, folders, joinS3Uri(output.S3OutputPath, job.name, 'output', name));
+  await upload(attempt, s3, folders, joinS3Uri(output.S3OutputPath, job.name, 'output', name));
 }
 
 /** One archive, or loose objects when the URI names a folder; nothing when there is no file. */
-async function upload(job: TrainingJob, s3: S3Client, folders: readonly string[], uri: string): Promise<void> {
+async function upload({ core, job }: Attempt, s3: S3Client, folders: readonly string[], uri: string): Promise<void> {
   const settings = { kmsKeyId: job.description.OutputDataConfig.KmsKeyId };
   const counts = await Promise.all(folders.map(async (folder) => (await filesBelow(folder)).length));
-  if (counts.every((count) => count === 0)) return;
+  if (counts.every((count) => count === 0)) return requireBucket(core, job, uri);
   if (!uri.endsWith('/')) return uploadTarGz(s3, folders, uri, settings);
   for (const folder of folders) await uploadFolder(s3, folder, uri, settings);
+}
+
+/** A job that has nothing to upload still ends in a bucket that is there. */
+async function requireBucket(core: Core, job: TrainingJob, uri: string): Promise<void> {
+  const { account, region } = job.scope;
+  const { bucket } = parseS3Uri(uri);
+  const s3 = core.cloud.s3(core.cloud.platformCredentials(account), region);
+  await s3.send(new HeadBucketCommand({ Bucket: bucket })).catch((error: unknown) => {
+    if (!(error instanceof NotFound)) throw error;
+    throw new Error(`NoSuchBucket: The specified bucket does not exist (${bucket})`);
+  });
 }
 
 function checkpointFolder(job: TrainingJob, host: Host): string {

@@ -5,6 +5,7 @@ import type { Core } from '../core/core.ts';
 import { eventDetail } from '../core/events.ts';
 import { pick } from '../core/fields.ts';
 import type { Collection, Resource, Tag } from '../core/store.ts';
+import { joinS3Uri } from './s3-files.ts';
 
 const strings = z.record(z.string(), z.string());
 
@@ -93,6 +94,12 @@ const trainingDescription = trainingRequest.extend({
 export type TrainingDescription = z.infer<typeof trainingDescription>;
 export type TrainingJob = Resource<TrainingDescription>;
 
+/** S3 URI that DescribeTrainingJob answers as the model's. */
+export function modelArtifactsUri(jobName: string, output: TrainingRequest['OutputDataConfig']): string {
+  const name = output.CompressionType === 'NONE' ? 'model/' : 'model.tar.gz';
+  return joinS3Uri(output.S3OutputPath, jobName, 'output', name);
+}
+
 /** What SageMaker answers for members that a request leaves out. */
 const defaults = {
   EnableNetworkIsolation: false,
@@ -161,6 +168,10 @@ export class TrainingJobs {
       {
         ...defaults,
         ...kept,
+        // SageMaker answers an empty key where none was given; its own SDK reads the member without asking.
+        OutputDataConfig: { KmsKeyId: '', CompressionType: 'GZIP', ...kept.OutputDataConfig },
+        // Where the model will be, and would have been if the job had not failed.
+        ModelArtifacts: { S3ModelArtifacts: modelArtifactsUri(name, kept.OutputDataConfig) },
         TrainingJobArn: this.collection.arn(scope, name),
         TrainingJobStatus: 'InProgress',
         SecondaryStatus: 'Starting',

@@ -5,7 +5,7 @@ import { BackgroundJobs } from './background-jobs.ts';
 import { capacityError, internalServerError, JobControl, JobFailure, StoppedError } from './job-control.ts';
 import { MetricReader } from './metrics.ts';
 import { removeFolder } from './s3-files.ts';
-import { modelArtifactsUri, runAttempt } from './training-attempt.ts';
+import { runAttempt } from './training-attempt.ts';
 import type { TrainingDescription, TrainingJob, TrainingJobs } from './training-job.ts';
 
 /** Runs training jobs from Starting to their end. */
@@ -98,14 +98,11 @@ export class TrainingRunner {
     failure: JobFailure | undefined,
     change: Partial<TrainingDescription>,
   ): void {
-    const artifacts = { ModelArtifacts: { S3ModelArtifacts: modelArtifactsUri(job) } };
     if (failure) this.#jobs.move(job.arn, 'Failed', { ...change, FailureReason: failure.message });
-    else if (control.reason === undefined) this.#jobs.move(job.arn, 'Completed', { ...change, ...artifacts });
-    else if (control.reason === 'max-runtime')
-      this.#jobs.move(job.arn, 'MaxRuntimeExceeded', { ...change, ...artifacts });
-    else if (control.reason === 'max-wait')
-      this.#jobs.move(job.arn, 'MaxWaitTimeExceeded', { ...change, ...artifacts });
-    else this.#jobs.move(job.arn, 'Stopped', { ...change, ...artifacts });
+    else if (control.reason === undefined) this.#jobs.move(job.arn, 'Completed', change);
+    else if (control.reason === 'max-runtime') this.#jobs.move(job.arn, 'MaxRuntimeExceeded', change);
+    else if (control.reason === 'max-wait') this.#jobs.move(job.arn, 'MaxWaitTimeExceeded', change);
+    else this.#jobs.move(job.arn, 'Stopped', change);
   }
 }
 

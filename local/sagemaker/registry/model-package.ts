@@ -26,6 +26,8 @@ const packageDescription = z.looseObject({
   ModelApprovalStatus: z.string().optional(),
   CustomerMetadataProperties: z.record(z.string(), z.string()).optional(),
   AdditionalInferenceSpecifications: z.array(z.unknown()).optional(),
+  /** ClientToken of the request that made it: the same one makes no other. Kept out of answers. */
+  clientToken: z.string().optional(),
 });
 
 export type GroupDescription = z.infer<typeof groupDescription>;
@@ -69,6 +71,15 @@ export class Registry {
     return found;
   }
 
+  madeWith(scope: Scope, clientToken: string): Package | undefined {
+    return this.packages.list(scope).find(({ description }) => description.clientToken === clientToken);
+  }
+
+  /** DescribeModelPackage's answer. */
+  describe({ description: { clientToken: _, ...description } }: Package) {
+    return description;
+  }
+
   versionsOf(group: Group): Package[] {
     return this.packages
       .list(group.scope)
@@ -77,7 +88,12 @@ export class Registry {
 
   /** @param updated members of UpdateModelPackage that changed; none for a new package */
   publish(changed: Package, updated: readonly string[]): void {
-    const detail = eventDetail(this.#core.model, 'DescribeModelPackageOutput', changed, 'iso');
+    const detail = eventDetail(
+      this.#core.model,
+      'DescribeModelPackageOutput',
+      { ...changed, description: this.describe(changed) },
+      'iso',
+    );
     this.#core.events.publish({
       scope: changed.scope,
       detailType: 'SageMaker Model Package State Change',

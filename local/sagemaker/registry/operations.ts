@@ -97,11 +97,13 @@ function groupOperations(core: Core, registry: Registry): Operations {
       },
     }),
     ListModelPackageGroups: operation({
-      input: listInput,
-      handle: (input, call) =>
+      input: listInput.extend({ CrossAccountFilterOption: z.enum(['SameAccount', 'CrossAccount']).optional() }),
+      handle: ({ CrossAccountFilterOption, ...input }, call) =>
         listResources(
           {
             collection: registry.groups,
+            // Groups that other accounts share are asked for, or those of one's own; here nobody shares any.
+            accepts: () => CrossAccountFilterOption !== 'CrossAccount',
             member: 'ModelPackageGroupSummaryList',
             summary: ({ description }) => pick(description, groupSummary),
             defaultOrder: 'Ascending',
@@ -159,7 +161,8 @@ function packageOperations(core: Core, registry: Registry): Operations {
     DescribeModelPackage: operation({
       input: packageNamed,
       resources: ({ ModelPackageName }, scope) => [registry.packageArn(ModelPackageName, scope)],
-      handle: (input, call) => registry.packages.described(registry.package(input.ModelPackageName, call)).description,
+      handle: (input, call) =>
+        registry.describe(registry.packages.described(registry.package(input.ModelPackageName, call))),
     }),
     ListModelPackages: operation({
       input: listInput.extend({
@@ -203,7 +206,7 @@ function packageOperations(core: Core, registry: Registry): Operations {
 function createModelPackage(
   core: Core,
   registry: Registry,
-  { Tags = [], ClientToken: _, ...request }: z.infer<typeof createPackage>,
+  { Tags = [], ClientToken, ...request }: z.infer<typeof createPackage>,
   call: { readonly account: string; readonly region: string; readonly principalArn: string },
 ) {
   const scope = { account: call.account, region: call.region };
@@ -218,6 +221,9 @@ function createModelPackage(
   if (group && Tags.length > 0) {
     throw validationException('Tags are not allowed on a versioned model package; tag its model package group.');
   }
+  const made = ClientToken === undefined ? undefined : registry.madeWith(scope, ClientToken);
+  // The same request again, after an answer that was lost.
+  if (made) return { ModelPackageArn: made.arn };
   const version = group && takeVersion(registry, group);
   const name = group ? `${group.name}/${version}` : (request.ModelPackageName ?? '');
   const arn = registry.packages.arn(scope, name);
@@ -227,6 +233,7 @@ function createModelPackage(
     name,
     {
       ...request,
+      ...(ClientToken !== undefined && { clientToken: ClientToken }),
       ...(group ? { ModelPackageGroupName: group.name, ModelPackageVersion: version } : {}),
       ...(group ? { ModelApprovalStatus: request.ModelApprovalStatus ?? 'PendingManualApproval' } : {}),
       ModelPackageArn: arn,

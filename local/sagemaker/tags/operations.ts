@@ -37,7 +37,7 @@ export function tagOperations(core: Core): Operations {
         const end = from + MaxResults;
         return {
           Tags: tags.slice(from, end),
-          ...(end < tags.length ? { NextToken: writeToken([end, ResourceArn]) } : {}),
+          ...(end < tags.length ? { NextToken: writeToken([end, ResourceArn, 'tags']) } : {}),
         };
       },
     }),

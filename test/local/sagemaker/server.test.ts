@@ -3,17 +3,23 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
+import { Sha256 } from '@aws-crypto/sha256-js';
+import * as sdk from '@aws-sdk/client-sagemaker';
 import {
   CreateModelPackageGroupCommand,
   CreateTrainingJobCommand,
   DescribeTrainingJobCommand,
   type SageMakerClient,
 } from '@aws-sdk/client-sagemaker';
+import { SignatureV4 } from '@smithy/signature-v4';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { describeContainment, findContainment } from '../../../local/sagemaker/container/containment.ts';
+import { ServiceModel } from '../../../local/sagemaker/core/service-model.ts';
+import { findServiceModel } from '../../../local/sagemaker/options.ts';
 import { startSageMakerLocal } from '../../../local/sagemaker/start.ts';
 import { clientOf, eventually, Session, serverOptions } from './jobs/support/session.ts';
 
+const rootKey = { accessKeyId: 'test', secretAccessKey: 'test' };
 let session: Session;
 
 beforeAll(async () => {
@@ -138,6 +144,44 @@ describe('requests', () => {
     expect(await call(undefined)).toMatchObject({ body: { __type: 'UnknownOperationException' } });
   });
 
+  test('an operation that is newer than the service model says which model does not know it', async () => {
+    const { version } = botocore();
+    expect((await call('SageMaker.CreateSomethingNew')).body).toHaveProperty(
+      'Message',
+      `SageMaker has no operation 'SageMaker.CreateSomethingNew'. It is not in the service model of botocore ${version}; a newer one knows more.`,
+    );
+  });
+
+  test('the service model knows every operation of the SDK that this repository pins', () => {
+    const model = ServiceModel.read(findServiceModel());
+    const commands = Object.keys(sdk).filter((name) => /^[A-Z].*Command$/.test(name) && !name.startsWith('$'));
+    expect(commands.length).toBeGreaterThan(300);
+    expect(commands.map((name) => name.replace(/Command$/, '')).filter((name) => !model.hasOperation(name))).toEqual(
+      [],
+    );
+  });
+
+  test('a member that is null was left out', async () => {
+    const body = { ModelPackageGroupName: 'nulls', ModelPackageGroupDescription: null, Tags: null };
+    const signed = await sign('SageMaker.CreateModelPackageGroup', JSON.stringify(body), 'sagemaker');
+    expect(await signed.json()).toEqual({ ModelPackageGroupArn: expect.stringMatching(/group\/nulls$/) });
+  });
+
+  test('a signature for another service is refused', async () => {
+    const signed = await sign('SageMaker.ListTrainingJobs', '{}', 's3');
+    expect(signed.status).toBe(403);
+    expect(await signed.json()).toMatchObject({
+      __type: 'InvalidSignatureException',
+      Message: "Credential should be scoped to correct service: 'sagemaker'.",
+    });
+  });
+
+  test('a body that is too large is refused, and the server goes on', async () => {
+    const answer = await call('SageMaker.ListTrainingJobs', ' '.repeat(33 * 1024 * 1024));
+    expect(answer).toMatchObject({ status: 413, body: { __type: 'RequestEntityTooLargeException' } });
+    expect((await fetch(`${session.server.url}/_flywheel/health`)).status).toBe(200);
+  });
+
   test('an operation that SageMaker local has not is named', async () => {
     const client = clientOf(session.server.url);
     const { CreateHubCommand } = await import('@aws-sdk/client-sagemaker');
@@ -207,6 +251,22 @@ function processesOf(jobName: string): string {
       );
     })
     .join('\n');
+}
+
+/** A request signed with the root's key for a service. */
+async function sign(target: string, body: string, service: string): Promise<Response> {
+  const signer = new SignatureV4({ service, region: 'us-east-1', credentials: rootKey, sha256: Sha256 });
+  const url = new URL(session.server.url);
+  const headers = { host: url.host, 'content-type': 'application/x-amz-json-1.1', 'x-amz-target': target };
+  const request = { method: 'POST', protocol: 'http:', hostname: url.hostname, path: '/', headers, body };
+  const signed = await signer.sign(request);
+  return fetch(url, { method: 'POST', headers: signed.headers, body });
+}
+
+function botocore(): { readonly version: string } {
+  const python = resolve('.flywheel/venv/cloud/bin/python');
+  const print = 'import botocore; print(botocore.__version__)';
+  return { version: execFileSync(python, ['-c', print], { encoding: 'utf8' }).trim() };
 }
 
 function environmentOf(pid: string): string {

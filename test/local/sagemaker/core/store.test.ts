@@ -135,6 +135,16 @@ describe('pages of a List operation', () => {
     expect(Things.map(({ name }) => name)).toEqual(['Thing-3', 'Thing-5']);
   });
 
+  test('a token of another order is refused, and not taken for the end', () => {
+    const collection = things();
+    for (const name of ['a', 'b', 'c']) collection.create(scope, name, { CreationTime: 1, Status: 'New' });
+    const { NextToken = '' } = page.parse(listResources(listing(collection), { MaxResults: 1, SortBy: 'Name' }, scope));
+    expect(() => listResources(listing(collection), { NextToken, SortBy: 'Status' }, scope)).toThrow(
+      'of another order',
+    );
+    expect(page.parse(listResources(listing(collection), { NextToken, SortBy: 'Name' }, scope)).Things).toHaveLength(2);
+  });
+
   test('a token of nobody is refused', () => {
     expect(() => listResources(listing(things()), { NextToken: 'made-up' }, scope)).toThrow('Invalid NextToken');
   });

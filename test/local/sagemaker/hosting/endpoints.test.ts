@@ -1,8 +1,10 @@
-import { execFile } from 'node:child_process';
-import { resolve } from 'node:path';
+import { execFile, execFileSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { GetMetricStatisticsCommand } from '@aws-sdk/client-cloudwatch';
 import { FilterLogEventsCommand } from '@aws-sdk/client-cloudwatch-logs';
+import { PutObjectCommand } from '@aws-sdk/client-s3';
 import {
   CreateEndpointCommand,
   CreateEndpointConfigCommand,
@@ -220,6 +222,94 @@ describe('an endpoint', () => {
         }),
       ),
     ).rejects.toThrow('The variant name(s) "up" is/are not present within endpoint configuration "both".');
+    await expect(
+      session.sagemaker.send(
+        new UpdateEndpointWeightsAndCapacitiesCommand({
+          EndpointName: 'both',
+          DesiredWeightsAndCapacities: [1, 2].map((DesiredWeight) => ({ VariantName: 'left', DesiredWeight })),
+        }),
+      ),
+    ).rejects.toThrow('Variant "left" is given more than once');
+  });
+
+  test('has a variant without instances answer nothing', async () => {
+    const scale = (count: number) =>
+      session.sagemaker.send(
+        new UpdateEndpointWeightsAndCapacitiesCommand({
+          EndpointName: 'both',
+          DesiredWeightsAndCapacities: [
+            { VariantName: 'left', DesiredWeight: 1, DesiredInstanceCount: count },
+            { VariantName: 'right', DesiredWeight: 1 },
+          ],
+        }),
+      );
+    await scale(0);
+    expect(await session.answers('both', 10)).toEqual({ right: 10 });
+    await expect(session.invoke('both', 'x', { TargetVariant: 'left' })).rejects.toMatchObject({
+      name: 'ValidationError',
+    });
+    await scale(1);
+    expect(Object.keys(await session.answers('both', 10)).sort()).toEqual(['left', 'right']);
+  });
+
+  test('refuses what only endpoints of other kinds have', async () => {
+    await expect(session.invoke('first', 'x', { TargetModel: 'm.tar.gz' })).rejects.toMatchObject({
+      name: 'ValidationError',
+      message: 'Endpoint first is not a multi-model endpoint and does not support target model header.',
+    });
+    for (const more of [{ InferenceComponentName: 'part' }, { TargetContainerHostname: 'host' }]) {
+      await expect(session.invoke('first', 'x', more)).rejects.toMatchObject({ name: 'ValidationError' });
+    }
+  });
+
+  test('is invoked by its name in its case, and described in any', async () => {
+    expect((await session.describeEndpoint('FIRST')).EndpointName).toBe('first');
+    await expect(session.invoke('FIRST', 'x')).rejects.toMatchObject({
+      name: 'ValidationError',
+      message: `Endpoint FIRST of account ${account} not found.`,
+    });
+  });
+
+  test('passes the session on that its container opens', async () => {
+    expect((await session.invoke('first', 'session')).NewSessionId).toMatch(/^session-1/);
+  });
+
+  test('fetches the code that its model names in S3, with the role of the model', async () => {
+    const folder = join(session.cloud.folder, 'serving-code');
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, 'inference.py'), '# served from S3');
+    const Body = execFileSync('tar', ['-czf', '-', '-C', folder, 'inference.py']);
+    await session.cloud.s3.send(new PutObjectCommand({ Bucket: 'models', Key: 'code/sourcedir.tar.gz', Body }));
+    const ModelDataUrl = await session.cloud.putModel('coded');
+    for (const [name, EnableNetworkIsolation] of [
+      ['coded', false],
+      ['coded-isolated', true],
+    ] as const) {
+      await session.sagemaker.send(
+        new CreateModelCommand({
+          ModelName: name,
+          PrimaryContainer: {
+            Image: image,
+            ModelDataUrl,
+            Environment: { SAGEMAKER_SUBMIT_DIRECTORY: 's3://models/code/sourcedir.tar.gz' },
+          },
+          ExecutionRoleArn: roleArn,
+          EnableNetworkIsolation,
+        }),
+      );
+      const variant = { VariantName: 'main', ModelName: name, InitialInstanceCount: 1 };
+      await session.sagemaker.send(
+        new CreateEndpointConfigCommand({
+          EndpointConfigName: name,
+          ProductionVariants: [{ ...variant, InstanceType: 'ml.m5.large' }],
+        }),
+      );
+      await session.sagemaker.send(new CreateEndpointCommand({ EndpointName: name, EndpointConfigName: name }));
+    }
+    await session.inService('coded');
+    expect((await session.invoke('coded', 'code')).text).toBe('# served from S3');
+    await eventually(async () => (await session.describeEndpoint('coded-isolated')).EndpointStatus === 'Failed');
+    expect((await session.describeEndpoint('coded-isolated')).FailureReason).toMatch(/did not pass the ping health/);
   });
 
   test.each([

@@ -130,7 +130,12 @@ describe('permissions', () => {
         }),
       );
     const ModelDataUrl = 's3://models/secret/model.tar.gz';
-    await expect(create({ ModelDataUrl }, `arn:aws:iam::${account}:role/nobody`)).rejects.toThrow(/role\/nobody/);
+    const nobody = `arn:aws:iam::${account}:role/nobody`;
+    await expect(create({ ModelDataUrl }, nobody)).rejects.toThrow(/role\/nobody/);
+    await expect(create({}, nobody)).rejects.toMatchObject({
+      name: 'ValidationException',
+      message: expect.stringContaining('Could not assume role'),
+    });
     await expect(create({ ModelDataUrl, Image: 'registry/torch:2' }, roleArn)).rejects.toThrow(
       /No local image stands in for 'registry\/torch:2'.*images\.json/,
     );

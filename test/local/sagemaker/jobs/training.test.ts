@@ -177,6 +177,18 @@ describe('a job fails with the reason in SageMaker’s words', () => {
     );
   });
 
+  test('an output bucket that is not there, also when there is nothing to put into it', async () => {
+    const OutputDataConfig = { S3OutputPath: 's3://no-such-bucket/out/' };
+    const job = await session.train('no-bucket', nothing, { OutputDataConfig });
+    expect(job).toMatchObject({
+      TrainingJobStatus: 'Failed',
+      FailureReason: expect.stringMatching(/^ClientError: Artifact upload failed:.*NoSuchBucket/),
+      // What the SDK reads of every job, whatever has become of it.
+      ModelArtifacts: { S3ModelArtifacts: 's3://no-such-bucket/out/no-bucket/output/model.tar.gz' },
+      OutputDataConfig: { ...OutputDataConfig, KmsKeyId: '' },
+    });
+  });
+
   test('no capacity, until there is some', async () => {
     const ResourceConfig = { InstanceType: 'ml.p5.48xlarge' as const, InstanceCount: 1, VolumeSizeInGB: 5 };
     const job = await session.train('no-capacity', nothing, { ResourceConfig });

@@ -119,11 +119,36 @@ test('versions of a group are listed by approval, newest first, in pages', async
   expect(groups.ModelPackageGroupSummaryList?.map(({ ModelPackageGroupName: name }) => name)).toEqual(['listed']);
 });
 
+test('a request for a version that comes again with its ClientToken makes no other', async () => {
+  await createGroup('once');
+  const arn = await createVersion('once', { ClientToken: 'a-token-of-36-characters-or-fewer-1' });
+  expect(await createVersion('once', { ClientToken: 'a-token-of-36-characters-or-fewer-1' })).toBe(arn);
+  expect(await createVersion('once', { ClientToken: 'another-token' })).not.toBe(arn);
+  expect(await describePackage(arn)).not.toHaveProperty('clientToken');
+});
+
+test('groups of other accounts are not one’s own', async () => {
+  await createGroup('of-mine');
+  const names = async (CrossAccountFilterOption: 'SameAccount' | 'CrossAccount') => {
+    const command = new ListModelPackageGroupsCommand({ NameContains: 'of-mine', CrossAccountFilterOption });
+    return (await session.client.send(command)).ModelPackageGroupSummaryList?.length;
+  };
+  expect(await names('SameAccount')).toBe(1);
+  expect(await names('CrossAccount')).toBe(0);
+});
+
 test('groups carry tags', async () => {
   const ResourceArn = await createGroup('tagged');
   await session.client.send(new AddTagsCommand({ ResourceArn, Tags: [{ Key: 'owner', Value: 'team' }] }));
   const { Tags } = await session.client.send(new ListTagsCommand({ ResourceArn }));
   expect(Tags).toEqual([{ Key: 'owner', Value: 'team' }]);
+  const add = (...keys: string[]) =>
+    session.client.send(new AddTagsCommand({ ResourceArn, Tags: keys.map((Key) => ({ Key, Value: 'x' })) }));
+  await expect(add('aws:owner')).rejects.toMatchObject({
+    name: 'ValidationException',
+    message: 'aws: prefixed tag key names are not allowed for external use.',
+  });
+  await expect(add('twice', 'twice')).rejects.toThrow("Tag keys must be unique, got 'twice' more than once.");
 });
 
 async function createGroup(name: string): Promise<string> {
@@ -134,7 +159,7 @@ async function createGroup(name: string): Promise<string> {
 
 async function createVersion(
   group: string,
-  change: { ModelApprovalStatus?: 'Approved' | 'Rejected' } = {},
+  change: { ModelApprovalStatus?: 'Approved' | 'Rejected'; ClientToken?: string } = {},
 ): Promise<string> {
   const { ModelPackageArn = '' } = await session.client.send(
     new CreateModelPackageCommand({

@@ -45,6 +45,12 @@ class Handler(BaseHTTPRequestHandler):
         if body.startswith(b"stream "):
             self.stream(parts=int(body.split()[1]), broken=body.endswith(b"broken"))
             return
+        if body == b"session":
+            self.answer(200, b"opened", {"X-Amzn-SageMaker-New-Session-Id": "session-1; Expires=2030-01-01T00:00:00Z"})
+            return
+        if body == b"code":
+            self.answer(200, (BASE / "code" / "inference.py").read_bytes())
+            return
         if body.startswith(b"connect "):
             try:
                 socket.create_connection(("127.0.0.1", int(body.split()[1])), timeout=1).close()
@@ -77,11 +83,13 @@ class Handler(BaseHTTPRequestHandler):
             os._exit(4)
         self.wfile.write(b"0\r\n\r\n")
 
-    def answer(self, status: int, body: bytes) -> None:
+    def answer(self, status: int, body: bytes, more: dict[str, str] | None = None) -> None:
         self.send_response(status)
         self.send_header("Content-Type", "text/csv; charset=utf-8")
         self.send_header("Content-Length", str(len(body)))
         self.send_header("X-Amzn-SageMaker-Custom-Attributes", f"model={NAME}")
+        for name, value in (more or {}).items():
+            self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)
 
