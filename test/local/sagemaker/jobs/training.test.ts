@@ -230,6 +230,7 @@ for place in (('127.0.0.1', ${new URL(session.cloud.url).port}), ('192.0.2.1', 8
 open('/opt/ml/model/literal.txt', 'w').write(open('/opt/ml/input/config/resourceconfig.json').read()[:16])`;
     await session.put('own-root/channel/sourcedir.tar.gz', session.archive({ 'train.py': script }));
     const job = await session.train('own-root', nothing, {
+      AlgorithmSpecification: { TrainingImage: frameworkImage, TrainingInputMode: 'File' },
       EnableNetworkIsolation: true,
       HyperParameters: { sagemaker_submit_directory: '/opt/ml/input/data/code/sourcedir.tar.gz' },
       InputDataConfig: [{ ChannelName: 'code', DataSource: prefix('s3://work/own-root/channel/') }],
