@@ -12,7 +12,9 @@ const template = z.object({
       Properties: z.record(z.string(), z.unknown()).default({}),
     }),
   ),
-  Outputs: z.record(z.string(), z.object({ Value: z.unknown() })).default({}),
+  Outputs: z
+    .record(z.string(), z.object({ Value: z.unknown(), Export: z.object({ Name: z.string() }).optional() }))
+    .default({}),
   Mappings: z.record(z.string(), z.record(z.string(), z.record(z.string(), z.unknown()))).default({}),
 });
 export type Template = z.infer<typeof template>;
@@ -118,16 +120,20 @@ export class DeployedValues {
         const { StackName, OutputName } = z.object({ StackName: z.string(), OutputName: z.string() }).parse(argument);
         return this.#output(StackName, OutputName);
       }
-      case 'Fn::ImportValue': {
-        // CDK names an export `<stack>:<output>`.
-        const [producer = '', output = ''] = this.text(stack, argument).split(':');
-        return this.#output(producer, output.replace(/^Export/, 'ExportsOutput'));
-      }
+      case 'Fn::ImportValue':
+        return this.#imported(this.text(stack, argument));
       default:
         throw new Error(
           `got the intrinsic function ${name} in ${stack.name}, expected one that deployed-values.ts knows`,
         );
     }
+  }
+
+  #imported(name: string): unknown {
+    for (const producer of this.#stacks.values())
+      for (const { Value, Export } of Object.values(producer.template.Outputs))
+        if (Export?.Name === name) return this.of(producer, Value);
+    throw new Error(`got an import of ${name}, which no stack exports`);
   }
 
   #output(stackName: string, name: string): unknown {

@@ -1,10 +1,18 @@
 /** What outlives everything else: key, buckets, table, bus, and the topic that people subscribe to. */
-import { CfnOutput, Duration, RemovalPolicy, Stack, type StackProps } from 'aws-cdk-lib';
+import {
+  CfnOutput,
+  CrossStackReferences,
+  Duration,
+  ReferenceStrength,
+  RemovalPolicy,
+  Stack,
+  type StackProps,
+} from 'aws-cdk-lib';
 import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import type { LifecycleRule } from 'aws-cdk-lib/aws-s3';
 import { type ITopic, Topic } from 'aws-cdk-lib/aws-sns';
 import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
-import type { Construct } from 'constructs';
+import type { Construct, IConstruct } from 'constructs';
 import type { FunctionBundles } from '../bundle.ts';
 import type { Environment } from '../config/index.ts';
 import { Alarms } from '../constructs/alarms.ts';
@@ -56,6 +64,13 @@ export class StateStack extends Stack {
       alarms: new Alarms(topic),
     };
 
+    this.#holdForOthers(key.key, [key.key.keyArn]);
+    for (const { bucket } of [raw, datasets, models, captures])
+      this.#holdForOthers(bucket, [bucket.bucketArn, bucket.bucketName]);
+    this.#holdForOthers(table.table, [table.table.tableArn, table.table.tableName]);
+    this.#holdForOthers(bus.bus, [bus.bus.eventBusArn, bus.bus.eventBusName]);
+    this.#holdForOthers(topic, [topic.topicArn]);
+
     new CfnOutput(this, 'RawBucket', { value: raw.bucket.bucketName });
     new CfnOutput(this, 'DatasetBucket', { value: datasets.bucket.bucketName });
     new CfnOutput(this, 'ModelBucket', { value: models.bucket.bucketName });
@@ -63,6 +78,16 @@ export class StateStack extends Stack {
     new CfnOutput(this, 'LineageTable', { value: table.table.tableName });
     new CfnOutput(this, 'EventBus', { value: bus.bus.eventBusName });
     new CfnOutput(this, 'AlarmTopic', { value: topic.topicArn });
+  }
+
+  /**
+   * Exports, which CloudFormation neither changes nor removes while another stack imports them: state that would be
+   * replaced under its readers stops the deployment. All of them, used or not, so that no reader has to go before its
+   * export (docs/decisions/0015-references-between-stacks.md).
+   */
+  #holdForOthers(resource: IConstruct, values: readonly string[]): void {
+    CrossStackReferences.of(resource).produce(ReferenceStrength.STRONG);
+    for (const value of values) this.exportValue(value);
   }
 
   /** Here, because a subscription that was confirmed by hand must not be lost with a redeployment of alarms. */
