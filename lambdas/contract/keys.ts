@@ -17,6 +17,19 @@ export const uploadKey = {
     return slash > 0 ? key.slice(0, slash) : undefined;
   },
   isMarker: (key: string): boolean => key.endsWith('/_SUCCESS'),
+  /**
+   * What Spark, Hadoop and file managers leave beside data, and what stands for a folder: neither data nor a fault of it.
+   * Spark's own readers skip names that begin with `_` or `.`; of the former only its own are skipped here.
+   */
+  isLeftover(key: string): boolean {
+    const parts = key.split('/');
+    const name = parts.at(-1) ?? '';
+    if (name === '' || name.startsWith('.') || name.endsWith('.crc') || name.endsWith('_$folder$')) return true;
+    return (
+      /^_(SUCCESS|metadata|common_metadata|(started|committed|vacuum)[_.].*)$/.test(name) ||
+      parts.includes('_temporary')
+    );
+  },
   /** The folder that a marker closes, with its slash. */
   markerPrefix: (key: string): string => key.slice(0, key.lastIndexOf('/') + 1),
 };
@@ -33,6 +46,8 @@ export const datasetKey = {
   channel: (project: string, manifestId: string): string => `datasets/${project}/channels/${manifestId}.json`,
   /** The files of one upload, checked and stored, whether a version holds them yet or not. */
   accepted: (project: string, batch: string): string => `datasets/${project}/accepted/${batch}.json`,
+  /** One file of a large upload that is still being checked; the hash is that of its name and of the rules it was checked by. */
+  checked: (project: string, sha256: string): string => `datasets/${project}/accepted/parts/${sha256}.json`,
   quarantined: (project: string, sha256: string): string => `quarantine/${project}/${sha256}/upload`,
   report: (project: string, sha256: string): string => `quarantine/${project}/${sha256}/report.json`,
 };

@@ -28,8 +28,8 @@ export const uploadLimits = {
   rowGroupValues: 20_000_000,
   /** The row group's pages, decompressed. */
   rowGroupBytes: 256 * MiB,
-  /** A Parquet footer: some 7,000 row groups of 17 columns. */
-  footerBytes: 16 * MiB,
+  /** A Parquet footer, some 3,500 row groups of 17 columns: parsed, it takes sixty times its size in memory. */
+  footerBytes: 8 * MiB,
   /** Time is bought with bytes: a small file gets `baseSeconds`, each `bytesPerSecond` stored one second more, none over `maximumSeconds`. */
   baseSeconds: 60,
   bytesPerSecond: 256 * KiB,

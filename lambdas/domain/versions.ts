@@ -87,6 +87,16 @@ export function batchId(uploads: readonly { readonly key: string; readonly s3Ver
   return createHash('sha256').update(names.join('\n')).digest('hex').slice(0, 32);
 }
 
+/** Names a checked file by what it is and by the rules it was checked by: other rules check it anew. Hexadecimal. */
+export function checkedName(
+  rules: object,
+  { key, s3Version }: { readonly key: string; readonly s3Version: string },
+): string {
+  return createHash('sha256')
+    .update(JSON.stringify([rules, key, s3Version]))
+    .digest('hex');
+}
+
 /** SHA-256 over the objects' SHA-256 in order, 32 hexadecimal digits of it. */
 export function manifestId(objects: readonly Pick<ManifestObject, 'sha256'>[]): string {
   const hash = createHash('sha256');

@@ -6,7 +6,8 @@ import { metrics } from '../contract/metrics.ts';
 import type { AcceptedFile, AcceptedUpload } from '../contract/records.ts';
 import type { ProjectSettings } from '../contract/settings.ts';
 import { inspectUpload } from '../domain/dataset/inspect.ts';
-import { batchId, uploaderOf } from '../domain/versions.ts';
+import type { RejectionReport } from '../domain/dataset/report.ts';
+import { batchId, checkedName, uploaderOf } from '../domain/versions.ts';
 import { type Context, eventHandler, type ParsedEvent } from '../runtime/event-handler.ts';
 import { findProject } from '../runtime/settings.ts';
 import { accept, acceptanceOf, register } from '../steps/data/register-accepted.ts';
@@ -70,17 +71,26 @@ async function acceptedOf(
   if ((await acceptanceOf(project.name, batch, uploadedAt, services)) !== 'new')
     return { upload: await services.datasets.readAccepted(project.name, batch), repeated: true };
   const files: AcceptedFile[] = [];
+  let without: Rejection | undefined;
   for (const upload of uploads) {
-    const file = await inspect(project, upload, uploadedBy, context);
+    const checked = await checkedBefore(project, upload, uploads.length, services.datasets, () =>
+      inspect(project, upload, uploadedBy, context),
+    );
+    if (!('report' in checked)) files.push(checked);
+    // Spark writes a file for each partition, and some have no row.
+    else if (uploads.length > 1 && WITHOUT_ROWS.has(checked.report.code)) without = checked;
     // One bad file keeps a whole multi-file upload out: half a batch is no version.
-    if (!file) return undefined;
-    files.push(file);
+    else return reject(project, checked, uploadedBy, context);
   }
+  if (files.length === 0 && without) return reject(project, without, uploadedBy, context);
   const upload: AcceptedUpload = { schemaVersion: 1, batch, files, at: context.now().toISOString() };
   await accept(project.name, upload, uploadedAt, services);
   recorder.record(project.name, metrics.datasetRejected, 0);
   return { upload, repeated: false };
 }
+
+/** Codes of a report on a file that has nothing to say. */
+const WITHOUT_ROWS: ReadonlySet<string> = new Set(['empty', 'no-rows']);
 
 const newestOf = (uploads: readonly Upload[]): string =>
   uploads
@@ -96,32 +106,63 @@ async function uploadsOf(
   datasets: DatasetStore,
 ): Promise<Upload[]> {
   if (project.data.commit === 'object') {
-    const upload = await datasets.findUpload(key, s3Version);
+    const upload = uploadKey.isLeftover(key) ? undefined : await datasets.findUpload(key, s3Version);
     return upload ? [upload] : [];
   }
   if (!uploadKey.isMarker(key)) return [];
   const keys = await datasets.listUploads(uploadKey.markerPrefix(key));
-  const found = await Promise.all(keys.map((each) => datasets.findUpload(each)));
-  return found.flatMap((upload) => (upload ? [upload] : []));
+  const found: Upload[] = [];
+  for (let start = 0; start < keys.length; start += LOOKUPS_AT_ONCE) {
+    const some = keys.slice(start, start + LOOKUPS_AT_ONCE).map((each) => datasets.findUpload(each));
+    found.push(...(await Promise.all(some)).flatMap((upload) => (upload ? [upload] : [])));
+  }
+  return found;
 }
 
-/** Checks an upload and stores its bytes; undefined when it was quarantined. */
+/** Requests under way at the same time, for thousands of files: an SDK client has fifty connections. */
+const LOOKUPS_AT_ONCE = 50;
+
+/** An upload that was checked and is not taken, and why. */
+interface Rejection {
+  readonly upload: Upload;
+  readonly sha256: string;
+  readonly report: RejectionReport;
+}
+
+/**
+ * A file of many is checked once, however often the event of their marker comes: what one attempt has done in its fifteen
+ * minutes, the next one finds.
+ */
+async function checkedBefore(
+  project: ProjectSettings,
+  upload: Upload,
+  files: number,
+  datasets: DatasetStore,
+  check: () => Promise<AcceptedFile | Rejection>,
+): Promise<AcceptedFile | Rejection> {
+  if (files === 1) return check();
+  const name = checkedName(project.data, upload);
+  const known = await datasets.findChecked(project.name, name);
+  if (known) return known;
+  const checked = await check();
+  if (!('report' in checked)) await datasets.writeChecked(project.name, name, checked);
+  return checked;
+}
+
+/** Checks an upload, and stores its bytes where it is accepted. */
 async function inspect(
   project: ProjectSettings,
   upload: Upload,
   uploadedBy: string,
   context: Context<Services>,
-): Promise<AcceptedFile | undefined> {
+): Promise<AcceptedFile | Rejection> {
   const { datasets } = context.services;
   const inspection = await inspectUpload(
     { size: upload.bytes, read: (range) => datasets.read(upload, range) },
     project.data,
     { clock: () => performance.now() },
   );
-  if (inspection.outcome === 'rejected') {
-    await reject(project, upload, uploadedBy, inspection, context);
-    return undefined;
-  }
+  if (inspection.outcome === 'rejected') return { upload, sha256: inspection.sha256, report: inspection.report };
   const { badRows, idsComplete, violations, profile } = inspection;
   if (badRows > 0) context.log.warn('bad rows were tolerated', { key: upload.key, badRows, counts: violations.counts });
   if (!idsComplete)
@@ -143,12 +184,11 @@ async function inspect(
 
 async function reject(
   project: ProjectSettings,
-  upload: Upload,
+  rejection: Rejection,
   uploadedBy: string,
-  rejection: { readonly sha256: string; readonly report: { readonly reason: string } },
   { services, now, metrics: recorder }: Context<Services>,
-): Promise<void> {
-  const { sha256 } = rejection;
+): Promise<undefined> {
+  const { upload, sha256 } = rejection;
   const report = await services.datasets.quarantine(upload, project.name, sha256, rejection.report);
   const record: RecordOf<'quarantined-upload'> = {
     key: upload.key,
@@ -173,6 +213,7 @@ async function reject(
     reason: told.reason,
     report: told.report,
   });
+  return undefined;
 }
 
 async function announceVersion(

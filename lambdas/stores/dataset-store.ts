@@ -9,10 +9,12 @@ import {
   PutObjectCommand,
   S3Client,
 } from '@aws-sdk/client-s3';
-import { datasetKey } from '../contract/keys.ts';
+import { datasetKey, uploadKey } from '../contract/keys.ts';
 import { uploadLimits } from '../contract/limits.ts';
 import {
+  type AcceptedFile,
   type AcceptedUpload,
+  acceptedFile,
   acceptedUpload,
   type ManifestFile,
   type ManifestObject,
@@ -101,7 +103,7 @@ export function datasetStore(buckets: DatasetBuckets, client = new S3Client({}))
       }
     },
 
-    /** Keys under a prefix that end a multi-file upload, in key order, without markers. */
+    /** Keys under a prefix that end a multi-file upload, in key order, without markers and what else is no data. */
     async listUploads(prefix: string): Promise<string[]> {
       const keys: string[] = [];
       let ContinuationToken: string | undefined;
@@ -113,10 +115,10 @@ export function datasetStore(buckets: DatasetBuckets, client = new S3Client({}))
             ...(ContinuationToken && { ContinuationToken }),
           }),
         );
-        keys.push(...(page.Contents ?? []).flatMap(({ Key }) => (Key && !Key.endsWith('/') ? [Key] : [])));
+        keys.push(...(page.Contents ?? []).flatMap(({ Key }) => (Key && !uploadKey.isLeftover(Key) ? [Key] : [])));
         ContinuationToken = page.NextContinuationToken;
       } while (ContinuationToken);
-      return keys.filter((key) => !key.endsWith('/_SUCCESS')).sort();
+      return keys.sort();
     },
 
     /** Bytes [start, end) of an upload; all of it without a range. */
@@ -146,6 +148,20 @@ export function datasetStore(buckets: DatasetBuckets, client = new S3Client({}))
       if (upload.bytes <= uploadLimits.storedBytes) await copy(upload, datasetKey.quarantined(project, sha256));
       await putJson(datasetKey.report(project, sha256), report);
       return datasetKey.report(project, sha256);
+    },
+
+    /** A file that an earlier attempt at the same upload has checked; undefined where none has. */
+    async findChecked(project: string, hash: string): Promise<AcceptedFile | undefined> {
+      try {
+        return acceptedFile.parse(await getJson(datasetKey.checked(project, hash)));
+      } catch (error) {
+        if (error instanceof NoSuchKey) return undefined;
+        throw error;
+      }
+    },
+
+    async writeChecked(project: string, hash: string, file: AcceptedFile): Promise<void> {
+      await putJson(datasetKey.checked(project, hash), acceptedFile.parse(file));
     },
 
     async writeAccepted(project: string, upload: AcceptedUpload): Promise<void> {

@@ -129,6 +129,28 @@ describe('S3 keys', () => {
     expect(uploadKey.markerPrefix('flights/batch-7/_SUCCESS')).toBe('flights/batch-7/');
   });
 
+  it.each([
+    '_SUCCESS',
+    '_committed_4317',
+    '_started_4317',
+    '_metadata',
+    '.part-00000.csv.crc',
+    'part-00000.csv.crc',
+    'year=2013_$folder$',
+    '_temporary/0/task/part-00000.csv',
+    '.DS_Store',
+    '',
+  ])('know %s as no data', (name) => {
+    expect(uploadKey.isLeftover(`flights/batch/${name}`)).toBe(true);
+  });
+
+  it.each(['part-00000.csv', '_2013.csv', 'year=2013/part-0.snappy.parquet', 'a.crc.csv', 'committed_1.csv'])(
+    'know %s as data',
+    (name) => {
+      expect(uploadKey.isLeftover(`flights/batch/${name}`)).toBe(false);
+    },
+  );
+
   it('tell the project of a captured file, and leave other keys alone', () => {
     expect(captureKey.project(`${captureKey.prefix('flights')}/e/AllTraffic/2013/07/01/09/x.jsonl`)).toBe('flights');
     expect(captureKey.project('ground-truth/flights/2013/x.jsonl')).toBeUndefined();

@@ -65,6 +65,13 @@ describe('what the table keeps of an evaluation', () => {
     expect(outcome(summarizeEvaluation(file, 'auc').evaluation)).toEqual(outcome(file));
   });
 
+  it('has as many slices with long names as fit', () => {
+    const slices = Array.from({ length: 600 }, (_, index) => sliceOf('c'.repeat(800), `v${index}`, 0));
+    const { evaluation } = summarizeEvaluation({ ...evaluationOf(0.9, 0.9), slices }, 'auc');
+    expect(bytes(evaluation)).toBeLessThanOrEqual(recordLimits.evaluationRecordBytes);
+    expect(evaluation.slices.length).toBeLessThan(recordLimits.slices);
+  });
+
   it('tells the beginning of a long name', () => {
     const file = { ...evaluationOf(0.9, 0.9), slices: [sliceOf('c', 'x'.repeat(10_000), 0)] };
     expect(summarizeEvaluation(file, 'auc').evaluation.slices[0]?.value).toBe(`${'x'.repeat(100)}…`);

@@ -85,8 +85,8 @@ describe('a key', () => {
     ['of letters with four bytes', `flights/${'😀'.repeat(250)}.csv`],
     ['with quotes, signs and dots', 'flights/../a b+c%2e\'"#?@&=.csv'],
     ['that is a word of JavaScript', 'flights/__proto__'],
-  ])('%s is registered, and its lineage has it in full', async (name, key) => {
-    const { events, local } = await upload(key, good(name));
+  ])('%s is registered, and its lineage has it in full', async (_, key) => {
+    const { events, local } = await upload(key, good(`row-${key.length}`));
     expect(events).toMatchObject([{ 'detail-type': 'DatasetVersionRegistered', detail: { uploads: [key] } }]);
     const id = nodeId.build('upload', 'flights', local);
     expect(await lineage.getNode(id)).toMatchObject({ fields: { key } });
@@ -101,4 +101,97 @@ describe('a key', () => {
     expect(events).toMatchObject([{ 'detail-type': 'DatasetRejected', detail: { upload: key } }]);
     expect(await lineage.require('quarantined-upload', 'flights', local)).toMatchObject({ key });
   });
+});
+
+describe('a folder that Spark wrote, closed by its marker', () => {
+  const rows = (part: number) => good(`s${part}`);
+  const header = 'id,delay,carrier,late\n';
+  let reads: string[];
+
+  /** Handles the marker's event; the n-th read of a file dies, as a function does whose time is over. */
+  async function closed(folder: string, diesAt = Number.POSITIVE_INFINITY) {
+    reads = [];
+    const real = datasetStore({ rawBucket: raw, datasetBucket: data, keyArn });
+    const datasets: typeof real = {
+      ...real,
+      read: (each, range) => {
+        reads.push(each.key);
+        return reads.length < diesAt ? real.read(each, range) : Promise.reject(new Error('the time is over'));
+      },
+    };
+    const project = projectSettings();
+    const settings = environmentSettings([{ ...project, data: { ...project.data, commit: 'marker' } }]);
+    const context = handlerContext({ lineage, datasets, events: eventPublisher(bus.name) }, { settings });
+    const detail = { bucket: { name: raw }, object: { key: `${folder}_SUCCESS` }, requester: '111122223333' };
+    await registerDatasetVersion({ type: 'Object Created', detail }, context);
+    return bus.drain();
+  }
+  async function put(folder: string, files: Readonly<Record<string, string>>) {
+    for (const [name, Body] of Object.entries(files))
+      await s3.send(new PutObjectCommand({ Bucket: raw, Key: `${folder}${name}`, Body }));
+  }
+
+  it('is one version of its parts: what else Spark leaves there, and parts without rows, are no fault', async () => {
+    const folder = 'flights/spark/';
+    await put(folder, {
+      'part-0.csv': rows(0),
+      'part-1.csv': '',
+      'part-2.csv': header,
+      'part-3.csv': rows(3),
+      '.part-0.csv.crc': 'crc',
+      _committed_17: '{}',
+      _started_17: '',
+      'year=2013_$folder$': '',
+      '.DS_Store': 'x',
+      '_temporary/0/part-9.csv': 'half a',
+      _SUCCESS: '',
+    });
+    const events = await closed(folder);
+    expect(events).toMatchObject([
+      {
+        'detail-type': 'DatasetVersionRegistered',
+        detail: { newRows: 2, uploads: [`${folder}part-0.csv`, `${folder}part-3.csv`] },
+      },
+    ]);
+  });
+
+  it('goes on where a killed attempt stopped', async () => {
+    const folder = 'flights/killed/';
+    await put(folder, {
+      ...Object.fromEntries([10, 11, 12, 13].map((part) => [`part-${part}.csv`, rows(part)])),
+      _SUCCESS: '',
+    });
+    await expect(closed(folder, 4)).rejects.toThrow('the time is over');
+    expect(reads).toHaveLength(4);
+    const events = await closed(folder);
+    expect(reads).toEqual([`${folder}part-13.csv`]);
+    expect(events).toMatchObject([{ 'detail-type': 'DatasetVersionRegistered', detail: { newRows: 4 } }]);
+  });
+
+  it('of many parts is one version', async () => {
+    const folder = 'flights/many/';
+    await put(folder, {
+      ...Object.fromEntries(Array.from({ length: 60 }, (_, part) => [`part-${100 + part}.csv`, rows(100 + part)])),
+      _SUCCESS: '',
+    });
+    expect(await closed(folder)).toMatchObject([
+      { 'detail-type': 'DatasetVersionRegistered', detail: { newRows: 60 } },
+    ]);
+  });
+
+  it('is quarantined for one bad part, and for having no row at all', async () => {
+    await put('flights/bad/', { 'part-0.csv': rows(200), 'part-1.csv': `${header}x,soon,UA,true\n`, _SUCCESS: '' });
+    expect(await closed('flights/bad/')).toMatchObject([
+      { 'detail-type': 'DatasetRejected', detail: { upload: 'flights/bad/part-1.csv' } },
+    ]);
+    await put('flights/none/', { 'part-0.csv': '', 'part-1.csv': header, _SUCCESS: '' });
+    expect(await closed('flights/none/')).toMatchObject([
+      { 'detail-type': 'DatasetRejected', detail: { reason: expect.stringMatching(/no row/) } },
+    ]);
+  });
+});
+
+it('a leftover is no upload where each object is one', async () => {
+  expect((await upload('flights/_SUCCESS', '')).events).toEqual([]);
+  expect((await upload('flights/.DS_Store', 'x')).events).toEqual([]);
 });

@@ -1,4 +1,7 @@
-"""`version-id` in the EventBridge events of S3, and the event's own time; MiniStack 1.5.33 leaves the version out."""
+"""`version-id` in the EventBridge events of S3, the event's own time, and ranges of a version.
+
+MiniStack 1.5.33 leaves the version out, and answers a range of a version with all of it.
+"""
 
 import contextvars
 import json
@@ -27,5 +30,27 @@ def install(_sagemaker_url: str) -> None:
             event, view = {**event, "Detail": json.dumps(detail)}, None
         dispatch(event, view)
 
+    get = s3._get_object
+
+    def get_range(bucket: str, key: str, headers: dict, query: dict | None = None) -> Any:
+        status, answer, body = get(bucket, key, headers, query)
+        wanted = headers.get("range", "")
+        if status != 200 or not wanted or not s3._qp(query or {}, "versionId", ""):
+            return status, answer, body
+        found = s3._parse_range(wanted, len(body))
+        if found is None:
+            answer = {"Content-Type": "application/xml", "Content-Range": f"bytes */{len(body)}"}
+            return 416, answer, s3._xml_body(s3._range_error_xml(bucket, key))
+        first, last = found
+        # The checksum is that of the whole object.
+        kept = {name: value for name, value in answer.items() if not name.lower().startswith("x-amz-checksum-")}
+        part = body[first : last + 1]
+        return (
+            206,
+            {**kept, "Content-Length": str(len(part)), "Content-Range": f"bytes {first}-{last}/{len(body)}"},
+            part,
+        )
+
+    s3._get_object = get_range
     s3._fire_s3_event = fire_with_version
     eventbridge._dispatch_event = dispatch_with_version

@@ -121,6 +121,13 @@ describe('rows of a request', () => {
     });
   });
 
+  test('of many violations a hundred are told, and words are found for those alone', () => {
+    const row = { ...features, ...Object.fromEntries(Array.from({ length: 5000 }, (_, index) => [`x${index}`, 1])) };
+    const checked = checkRow(row, columns, 'json');
+    expect(checked).toMatchObject({ ok: false, count: 5000 });
+    expect(checked.ok ? [] : checked.violations).toHaveLength(100);
+  });
+
   test('a time is returned as the text that came', () => {
     const timed = { at: { ...columns.at, role: 'feature' } } as const;
     const at = '2013-01-31 05:00+01';

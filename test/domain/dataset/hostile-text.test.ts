@@ -153,4 +153,13 @@ describe('time', () => {
       expect(bytes).toBe(content.length);
     },
   );
+
+  test('is over for a file without a row to check, too', async () => {
+    let looks = 0;
+    const blank = Buffer.from(`${asCsv([])}${'\n'.repeat(1 << 20)}`);
+    const pieces = (bytes: Buffer) =>
+      Array.from({ length: 16 }, (_, index) => bytes.subarray(index << 16, (index + 1) << 16));
+    const { report } = await rejected(inspectUpload(uploadOf(blank, pieces), csv, { clock: () => 30_000 * looks++ }));
+    expect(report.code).toBe('inspection-time');
+  });
 });

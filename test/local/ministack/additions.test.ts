@@ -27,6 +27,7 @@ import {
 import {
   CreateBucketCommand,
   GetBucketEncryptionCommand,
+  GetObjectCommand,
   PutBucketEncryptionCommand,
   PutBucketNotificationConfigurationCommand,
   PutBucketPolicyCommand,
@@ -101,6 +102,7 @@ const claims: readonly Claim[] = [
     refusalIsDeadLetter,
   ],
   ['object_versions', 'the event of an upload carries the version', eventHasVersion],
+  ['object_versions', 'a range of a version is that part of it', versionHasRanges],
   ['metrics_of_functions', 'a log line in the embedded metric format is a metric', logLineIsMetric],
   ['alarms', 'an alarm reads its own dimensions only', alarmKeepsDimensions],
   ['alarms', 'an alarm without data follows treatMissingData', alarmTreatsMissingData],
@@ -313,6 +315,17 @@ async function refusalIsDeadLetter(cloud: Clients): Promise<boolean> {
   await publish(cloud, source);
   const letter = await receive(cloud, deadLetters);
   return letter?.MessageAttributes?.ERROR_CODE?.StringValue === 'NO_PERMISSIONS';
+}
+
+/** GetObject of a version, whose bytes 2 to 4 are asked for. */
+async function versionHasRanges({ s3 }: Clients): Promise<boolean> {
+  const bucket = unique();
+  await s3.send(new CreateBucketCommand({ Bucket: bucket }));
+  const VersioningConfiguration = { Status: 'Enabled' as const };
+  await s3.send(new PutBucketVersioningCommand({ Bucket: bucket, VersioningConfiguration }));
+  const { VersionId } = await s3.send(new PutObjectCommand({ Bucket: bucket, Key: 'k', Body: '0123456789' }));
+  const part = await s3.send(new GetObjectCommand({ Bucket: bucket, Key: 'k', VersionId, Range: 'bytes=2-4' }));
+  return part.ContentRange === 'bytes 2-4/10' && (await part.Body?.transformToString()) === '234';
 }
 
 async function eventHasVersion(cloud: Clients): Promise<boolean> {
