@@ -37,12 +37,18 @@ function stacksIn(assembly: string): DeployedStack[] {
     });
 }
 
+/** The policy of an event bus is given statement by statement. */
+const asDocument = (type: string, property: string, value: unknown): unknown =>
+  type === 'AWS::Events::EventBusPolicy' && property === 'Statement'
+    ? { Version: '2012-10-17', Statement: [value] }
+    : value;
+
 function policiesOf(stacks: readonly DeployedStack[]): FoundPolicy[] {
   const values = new DeployedValues(stacks);
   return stacks.flatMap((stack) =>
     Object.entries(stack.template.Resources).flatMap(([id, { Type, Properties }]) =>
       Object.entries(Properties)
-        .map(([property, value]) => ({ property, value: values.of(stack, value) }))
+        .map(([property, value]) => ({ property, value: asDocument(Type, property, values.of(stack, value)) }))
         .filter(({ value }) => document.safeParse(value).success)
         .map(({ property, value }) => ({ at: `${stack.name}/${id}`, type: Type, property, document: value })),
     ),
