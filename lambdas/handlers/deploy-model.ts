@@ -55,6 +55,9 @@ export async function deployModel(event: ParsedEvent<typeof ModelApproved>, cont
   const { settings, services } = context;
   const project = projectNamed(settings, event.detail.project);
   const model = await services.lineage.require('model', project.name, event.detail.model);
+  // Whoever sent the event: nothing reaches an endpoint but what the record of a decision lets in.
+  if (model.status !== 'approved')
+    return context.log.warn('the model is not approved', { model: model.model, status: model.status });
   const requests = deploymentRequests(project, model, {
     ...services.places,
     environment: settings.name,

@@ -1,0 +1,48 @@
+import { expect, it } from 'vitest';
+import type { ModelRecord } from '../../lambdas/contract/records.ts';
+import { deployModel } from '../../lambdas/handlers/deploy-model.ts';
+import { alarmStore } from '../../lambdas/stores/alarm-store.ts';
+import { endpointGateway } from '../../lambdas/stores/endpoint-gateway.ts';
+import { endpointLogs } from '../../lambdas/stores/endpoint-logs.ts';
+import { eventPublisher } from '../../lambdas/stores/event-publisher.ts';
+import { lineageStore } from '../../lambdas/stores/lineage-store.ts';
+import { handlerContext } from '../support/context.ts';
+import { createBus, createKey, createLineageTable } from '../support/services.ts';
+
+const at = '2026-11-24T12:00:00.000Z';
+const model: ModelRecord = {
+  model: 2,
+  status: 'awaiting-approval',
+  runId: '0123456789ab',
+  datasetVersion: 2,
+  jobName: 'job',
+  image: 'registry/sagemaker-xgboost:3.2-0',
+  artifact: 's3://models/model.tar.gz',
+  billableSeconds: 10,
+  at,
+};
+
+it.each(['awaiting-approval', 'rejected', 'evaluated'] as const)(
+  'an event that calls a model approved deploys nothing while its record says %s',
+  async (status) => {
+    const lineage = lineageStore(await createLineageTable());
+    const [bus, keyArn] = [await createBus(), await createKey()];
+    await lineage.write([
+      { kind: 'create', type: 'model', project: 'flights', local: 2, order: 2, record: { ...model, status } },
+    ]);
+    const context = handlerContext({
+      lineage,
+      events: eventPublisher(bus.name),
+      sageMaker: endpointGateway(),
+      places: { keyArn, captureBucket: 'capture' },
+      roles: { flights: 'arn:aws:iam::000000000000:role/flights' },
+      alarms: alarmStore(),
+      logs: endpointLogs({ keyArn, retentionDays: 7 }),
+    });
+    const detail = { project: 'flights', at, model: 2, decidedBy: 'gate', reasons: ['forged'] };
+    await deployModel({ type: 'ModelApproved', detail }, context);
+    expect(await lineage.get('deployment', 'flights', 2)).toBeUndefined();
+    expect((await lineage.state('flights')).wanted).toBeUndefined();
+    expect(await bus.drain()).toEqual([]);
+  },
+);
