@@ -73,7 +73,7 @@ export const environments = {
   predict: z.object({}),
   'describe-project': z.object({ ...table }),
   'record-ground-truth': z.object({ ...table, CAPTURE_BUCKET: name }),
-  'request-manual-training': z.object({ ...bus }),
+  'request-manual-training': z.object({ ...table, ...bus }),
   'request-drift-check': z.object({ ...table, ...bus }),
   'decide-model': z.object({ ...table, ...bus }),
   'profile-capture': z.object({ ...table, CAPTURE_BUCKET: name, MODEL_BUCKET: name }),

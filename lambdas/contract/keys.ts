@@ -241,7 +241,12 @@ export const relations = [
 ] as const;
 export type Relation = (typeof relations)[number];
 
-const partitions = { journal: 'journal/', counts: 'counts/' } as const;
+const partitions = {
+  journal: 'journal/',
+  counts: 'counts/',
+  /** Of the demands that are published as an event of one type. */
+  demands: (detailType: string) => `demand/${detailType}/`,
+} as const;
 
 export const itemKey = {
   /** With which partition keys begin: a permission to write can be narrowed to them. */
@@ -259,6 +264,11 @@ export const itemKey = {
   }),
   registration: (project: string, batch: string) => ({ pk: `registration/${project}/${batch}`, sk: 'registration' }),
   drift: (project: string, model: number) => ({ pk: `project/${project}`, sk: `drift#${model}` }),
+  /** What a person asked for over the HTTP API. */
+  demand: (detailType: string, project: string, demandId: string) => ({
+    pk: `${partitions.demands(detailType)}${project}`,
+    sk: demandId,
+  }),
   /** Captured counts of one model and one hour (UTC, `2013-07-01T09`), in a few items: by the file that is counted. */
   counts: (project: string, model: number, hour: string, shard: number) => ({
     pk: `${partitions.counts}${project}/${model}`,

@@ -254,6 +254,9 @@ export const registrationRecord = z.object({
   at,
 });
 
+/** The detail of the event that a demand was published as; its type is part of the key. */
+export const demandRecord = z.object({ detail: z.record(z.string(), z.unknown()) });
+
 export const edgeRecord = z.object({ from: z.string(), relation: z.string(), to: z.string(), at });
 
 export const journalRecord = z.object({

@@ -8,7 +8,7 @@ import type { Context } from '../runtime/event-handler.ts';
 import { type HttpAnswer, HttpProblem, type HttpRequest, httpHandler } from '../runtime/http-handler.ts';
 import { type EventPublisher, eventPublisher } from '../stores/event-publisher.ts';
 import { type LineageStore, lineageStore } from '../stores/lineage-store.ts';
-import { decisionOfDemand } from './decisions.ts';
+import { publishDemand, recordedDemand } from './demands.ts';
 
 interface Services {
   readonly lineage: LineageStore;
@@ -25,24 +25,26 @@ export const handler = httpHandler({
 });
 
 export async function decideModel(request: HttpRequest, { services, now }: Context<Services>): Promise<HttpAnswer> {
-  const demand = demandOf(request, decisionRequest, '{"decision": "approve" or "reject", "reason": "..."}');
-  const { lineage, events } = services;
+  const demand = demandOf(
+    request,
+    ApprovalGiven.detailType,
+    decisionRequest,
+    '{"decision": "approve" or "reject", "reason": "..."}',
+  );
+  const { lineage } = services;
   const { project } = request;
   const { body, demandId, requestedBy } = demand;
   const version = `${project}/${request.parameters.model}`;
   const number = modelVersionName.parse(version)?.model;
   const model = number === undefined ? undefined : await lineage.get('model', project, number);
   if (!model) throw new HttpProblem(404, `there is no model ${version}`);
-  // The same demand again, after its answer was lost: it has been taken, whatever has become of the model since.
-  const taken = await decisionOfDemand(lineage, project, model.model, demandId);
-  if (taken) return accepted(demand, taken.at);
-
-  const { champion } = await lineage.state(project);
-  const deployment = await lineage.get('deployment', project, model.model);
-  const { refusal } = effectOfDecision(body.decision, { model, champion, deployment: deployment?.status });
-  if (refusal !== undefined) throw new HttpProblem(409, `${version} ${refusal}`);
-  const at = now().toISOString();
-  const detail = { project, at, model: model.model, decidedBy: requestedBy, demandId, ...body };
-  await events.publish(ApprovalGiven, detail);
-  return accepted(demand, at);
+  // The same demand again, after its answer was lost: it was taken, whatever has become of the model since.
+  if (!(await recordedDemand(ApprovalGiven, { project, demandId }, lineage))) {
+    const { champion } = await lineage.state(project);
+    const deployment = await lineage.get('deployment', project, model.model);
+    const { refusal } = effectOfDecision(body.decision, { model, champion, deployment: deployment?.status });
+    if (refusal !== undefined) throw new HttpProblem(409, `${version} ${refusal}`);
+  }
+  const detail = { project, at: now().toISOString(), model: model.model, decidedBy: requestedBy, demandId, ...body };
+  return accepted(demand, await publishDemand(ApprovalGiven, detail, services));
 }

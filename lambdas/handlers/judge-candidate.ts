@@ -19,6 +19,7 @@ import { projectNamed } from '../runtime/settings.ts';
 import { type EventPublisher, eventPublisher } from '../stores/event-publisher.ts';
 import { type LineageStore, lineageStore, type RecordOf } from '../stores/lineage-store.ts';
 import { decisionOfDemand, decisionOn, gateDecision, personDecision, reinstatement } from './decisions.ts';
+import { recordedDemand } from './demands.ts';
 
 type Events = ParsedEvent<typeof ModelEvaluated | typeof ApprovalGiven>;
 type Decision = RecordOf<'decision'>;
@@ -43,7 +44,12 @@ export const handler = eventHandler({
 export async function judgeCandidate(event: Events, context: Context<Services>): Promise<void> {
   const project = projectNamed(context.settings, event.detail.project);
   const model = await context.services.lineage.require('model', project.name, event.detail.model);
-  if (event.type === 'ApprovalGiven') return approve(project, model, event.detail, context);
+  if (event.type === 'ApprovalGiven') {
+    const answer = await recordedDemand(ApprovalGiven, event.detail, context.services.lineage);
+    if (answer?.model !== model.model)
+      return context.log.warn('nobody made this decision', { model: model.model, demandId: event.detail.demandId });
+    return approve(project, model, answer, context);
+  }
   if (model.status !== 'evaluated') return announceAgain(project, model, context.services);
   // A newer evaluation of the same model is under judgement; this event is of an older one.
   if (model.evaluationJob !== event.detail.jobName) return;

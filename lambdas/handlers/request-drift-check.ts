@@ -6,9 +6,10 @@ import type { Context } from '../runtime/event-handler.ts';
 import { type HttpAnswer, HttpProblem, type HttpRequest, httpHandler } from '../runtime/http-handler.ts';
 import { type EventPublisher, eventPublisher } from '../stores/event-publisher.ts';
 import { type LineageStore, lineageStore } from '../stores/lineage-store.ts';
+import { publishDemand } from './demands.ts';
 
 interface Services {
-  readonly lineage: Pick<LineageStore, 'state'>;
+  readonly lineage: Pick<LineageStore, 'state' | 'once'>;
   readonly events: EventPublisher;
 }
 
@@ -25,13 +26,12 @@ export async function requestDriftCheck(
   request: HttpRequest,
   { services, now }: Context<Services>,
 ): Promise<HttpAnswer> {
-  const demand = demandOf(request, driftCheckRequest, 'no body, or {}');
+  const demand = demandOf(request, DriftMeasurementDemanded.detailType, driftCheckRequest, 'no body, or {}');
   const { project } = request;
   const { champion } = await services.lineage.state(project);
   if (champion === undefined)
     throw new HttpProblem(409, `${project} has no model in service, so there is nothing to measure`);
   const { requestedBy, demandId } = demand;
-  const at = now().toISOString();
-  await services.events.publish(DriftMeasurementDemanded, { project, at, requestedBy, demandId });
-  return accepted(demand, at);
+  const detail = { project, at: now().toISOString(), requestedBy, demandId };
+  return accepted(demand, await publishDemand(DriftMeasurementDemanded, detail, services));
 }

@@ -5,14 +5,20 @@ import { accepted, demandOf } from '../runtime/demand.ts';
 import type { Context } from '../runtime/event-handler.ts';
 import { type HttpAnswer, type HttpRequest, httpHandler } from '../runtime/http-handler.ts';
 import { type EventPublisher, eventPublisher } from '../stores/event-publisher.ts';
+import { type LineageStore, lineageStore } from '../stores/lineage-store.ts';
+import { publishDemand } from './demands.ts';
 
 interface Services {
+  readonly lineage: Pick<LineageStore, 'once'>;
   readonly events: EventPublisher;
 }
 
 export const handler = httpHandler({
   name: 'request-manual-training',
-  services: (environment): Services => ({ events: eventPublisher(environment.EVENT_BUS_NAME) }),
+  services: (environment): Services => ({
+    lineage: lineageStore(environment.TABLE_NAME),
+    events: eventPublisher(environment.EVENT_BUS_NAME),
+  }),
   handle: requestManualTraining,
 });
 
@@ -20,9 +26,8 @@ export async function requestManualTraining(
   request: HttpRequest,
   { services, now }: Context<Services>,
 ): Promise<HttpAnswer> {
-  const demand = demandOf(request, trainingRequest, '{"reason": "...", "force": false}');
+  const demand = demandOf(request, TrainingDemanded.detailType, trainingRequest, '{"reason": "...", "force": false}');
   const { requestedBy, demandId, body } = demand;
-  const at = now().toISOString();
-  await services.events.publish(TrainingDemanded, { project: request.project, at, requestedBy, demandId, ...body });
-  return accepted(demand, at);
+  const detail = { project: request.project, at: now().toISOString(), requestedBy, demandId, ...body };
+  return accepted(demand, await publishDemand(TrainingDemanded, detail, services));
 }

@@ -27,6 +27,7 @@ import { budgetWrites, monthOf, reservationOf, reserved } from '../stores/budget
 import { type EventPublisher, eventPublisher } from '../stores/event-publisher.ts';
 import { type LineageStore, lineageStore } from '../stores/lineage-store.ts';
 import type { Write } from '../stores/lineage-writes.ts';
+import { recordedDemand } from './demands.ts';
 import { evaluateAgain } from './evaluation-requests.ts';
 
 type Causes = ParsedEvent<typeof DatasetVersionRegistered | typeof DriftDetected | typeof TrainingDemanded>;
@@ -62,7 +63,8 @@ export async function requestTraining(event: Events, context: Context<Services>)
   const project = projectNamed(settings, event.detail.project);
   const facts = await readFacts(project, services);
   if (event.type === 'TrainingDue') return decideDue(project, facts, context);
-  const happened = whatHappened(event);
+  const happened = await whatHappened(event, services.lineage);
+  if (!happened) return context.log.warn('nobody made this demand', { project: project.name });
   const { present, state } = facts;
   // The same event again: its run stands, and only its announcement may have been lost.
   if (present && present.status !== 'superseded' && present.cause === causeOf(project.name, happened, state)) {
@@ -94,7 +96,8 @@ async function decideDue(project: ProjectSettings, facts: Facts, context: Contex
   if (waits === 'decided') await settle(project, facts.state, 'pending', context);
 }
 
-function whatHappened(event: Causes): TrainingCause {
+/** Undefined for a demand that is not recorded. */
+async function whatHappened(event: Causes, lineage: LineageStore): Promise<TrainingCause | undefined> {
   switch (event.type) {
     case 'DatasetVersionRegistered':
       return { trigger: 'upload' };
@@ -105,7 +108,9 @@ function whatHappened(event: Causes): TrainingCause {
         reason: `model ${event.detail.model} drifts: ${event.detail.features.map((each) => each.name).join(', ')}`,
       };
     case 'TrainingDemanded': {
-      const { demandId, reason, requestedBy, force } = event.detail;
+      const demand = await recordedDemand(TrainingDemanded, event.detail, lineage);
+      if (!demand) return undefined;
+      const { demandId, reason, requestedBy, force } = demand;
       return { trigger: 'demand', demandId, reason, requestedBy, force };
     }
   }

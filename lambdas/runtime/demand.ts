@@ -14,11 +14,13 @@ export interface Demand<Body> {
 }
 
 /**
+ * @param purpose what it is a demand for: the same key means another demand for another purpose
  * @param expected an example of the body, for who sent another
  * @throws HttpProblem 403 without an IAM identity, 400 for another body
  */
 export function demandOf<Schema extends z.ZodMiniType>(
   request: HttpRequest,
+  purpose: string,
   schema: Schema,
   expected: string,
 ): Demand<z.infer<Schema>> {
@@ -27,11 +29,11 @@ export function demandOf<Schema extends z.ZodMiniType>(
     throw new HttpProblem(403, 'the request has no IAM identity: this route needs the IAM authorizer of the API');
   const parsed = schema.safeParse(request.body === '' ? {} : parseJsonBody(request.body));
   if (!parsed.success) throw new HttpProblem(400, `expected ${expected}: ${z.prettifyError(parsed.error)}`);
-  return { requestedBy: caller, demandId: demandId(request, caller), body: parsed.data };
+  return { requestedBy: caller, demandId: demandId(request, purpose, caller), body: parsed.data };
 }
 
 /** A client's key means the demand of this caller on this resource only: nobody meets another one's key. */
-function demandId({ headers, parameters }: HttpRequest, caller: string): string {
+function demandId({ headers, parameters }: HttpRequest, purpose: string, caller: string): string {
   const key = headers[IDEMPOTENCY_KEY];
   if (key === undefined) return randomUUID();
   if (!idempotencyKey.safeParse(key).success)
@@ -39,7 +41,7 @@ function demandId({ headers, parameters }: HttpRequest, caller: string): string 
       400,
       `got the ${IDEMPOTENCY_KEY} ${key}, expected up to 128 letters, digits or any of . _ : -`,
     );
-  const identity = JSON.stringify([caller, Object.entries(parameters).sort(), key]);
+  const identity = JSON.stringify([purpose, caller, Object.entries(parameters).sort(), key]);
   return createHash('sha256').update(identity).digest('hex').slice(0, 32);
 }
 

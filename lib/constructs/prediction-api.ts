@@ -10,8 +10,14 @@ import { HttpIamAuthorizer } from 'aws-cdk-lib/aws-apigatewayv2-authorizers';
 import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
-import { ApprovalGiven, DriftMeasurementDemanded, TrainingDemanded } from '../../lambdas/contract/events.ts';
+import {
+  type AnyEventDefinition,
+  ApprovalGiven,
+  DriftMeasurementDemanded,
+  TrainingDemanded,
+} from '../../lambdas/contract/events.ts';
 import { routes } from '../../lambdas/contract/http.ts';
+import { itemKey } from '../../lambdas/contract/keys.ts';
 import { EventFunction, retentionOf } from './event-function.ts';
 import type { Platform } from './platform.ts';
 import { sageMaker } from './sagemaker-access.ts';
@@ -59,23 +65,26 @@ export class PredictionApi extends Construct {
       description: 'keeps what turned out to be true of earlier predictions',
       access: table.read().and(captures.named('CAPTURE_BUCKET')).and(captures.write('ground-truth/')),
     });
+    // It records and publishes demands of its own kind only.
+    const demanding = (event: AnyEventDefinition) =>
+      table.readAndPut(itemKey.partitions.demands(event.detailType)).and(bus.publish(event));
     const requestTraining = new EventFunction(this, 'ManualTraining', {
       ...answering,
       name: 'request-manual-training',
       description: "publishes a person's demand for a training run",
-      access: bus.publish(TrainingDemanded),
+      access: demanding(TrainingDemanded),
     });
     const requestDriftCheck = new EventFunction(this, 'DriftCheck', {
       ...answering,
       name: 'request-drift-check',
       description: "publishes a person's demand for a drift measurement",
-      access: table.read().and(bus.publish(DriftMeasurementDemanded)),
+      access: demanding(DriftMeasurementDemanded),
     });
     const decide = new EventFunction(this, 'Decision', {
       ...answering,
       name: 'decide-model',
       description: "publishes a person's decision on a model",
-      access: table.read().and(bus.publish(ApprovalGiven)),
+      access: demanding(ApprovalGiven),
     });
 
     this.api = new HttpApi(this, 'Api', {

@@ -48,6 +48,9 @@ describe('the role of', () => {
   it.each([
     ['record-event', 'journal/*'],
     ['profile-capture', 'counts/*'],
+    ['request-manual-training', 'demand/TrainingDemanded/*'],
+    ['request-drift-check', 'demand/DriftMeasurementDemanded/*'],
+    ['decide-model', 'demand/ApprovalGiven/*'],
   ])('%s puts items of %s only', (name, partitions) => {
     const puts = (statements.get(name) ?? []).filter(({ Action }) => Action.includes('dynamodb:PutItem'));
     expect(puts.map(({ Action, Condition }) => ({ Action, Condition }))).toEqual([

@@ -1,7 +1,7 @@
 /** Who asked and who approved is what AWS says, and an event that nobody of ours may send does not reach the bus. */
 import { EventBridgeClient, PutEventsCommand } from '@aws-sdk/client-eventbridge';
 import { CreateRoleCommand, IAMClient, PutRolePolicyCommand } from '@aws-sdk/client-iam';
-import { GetFunctionConfigurationCommand, LambdaClient } from '@aws-sdk/client-lambda';
+import { GetFunctionConfigurationCommand, InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import { AssumeRoleCommand, STSClient } from '@aws-sdk/client-sts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Api, connectApi, demand } from '../../cli/api.ts';
@@ -87,6 +87,15 @@ describe('an approval on the bus', () => {
     await expect(publish('ApprovalGiven', forged, evaluating)).rejects.toThrow(denied);
     await expect(publish('ModelApproved', { ...forged, reasons: [] }, evaluating)).rejects.toThrow(denied);
     await expect(publish('ApprovalGiven', forged, await functionSession('predict'))).rejects.toThrow(denied);
+  });
+
+  it('does nothing in a function that is called past the bus, as a redrive calls it', async () => {
+    const detail = { project: PROJECT, at: new Date().toISOString(), ...forged };
+    const event = { id: 'by hand', source: 'flywheel', 'detail-type': 'ApprovalGiven', detail };
+    const FunctionName = flywheel.outputs.Functions['judge-candidate'];
+    const answer = await new LambdaClient({}).send(new InvokeCommand({ FunctionName, Payload: JSON.stringify(event) }));
+    expect(answer.FunctionError).toBeUndefined();
+    expect(await flywheel.lineage.get('decision', PROJECT, '1-approval')).toBeUndefined();
   });
 
   it('has left no trace: the model waits', async () => {

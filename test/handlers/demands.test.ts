@@ -107,6 +107,27 @@ describe('a demand with an idempotency key', () => {
     expect(idOf(await requestManualTraining(sent(body, { key: 'k2' }), context()))).not.toBe(first);
     expect(idOf(await requestManualTraining(sent(body, { key: 'k1', caller: bob }), context()))).not.toBe(first);
     expect(idOf(await requestManualTraining(sent(body), context()))).not.toBe(first);
+    await given();
+    expect(idOf(await requestDriftCheck(sent({}, { key: 'k1' }), context()))).not.toBe(first);
+  });
+
+  it('is the same event to the letter, at the time when it was made first', async () => {
+    const request = sent({ reason: 'new settings' }, { key: 'k1' });
+    const first = await requestManualTraining(request, context());
+    const hourLater = { now: new Date(Date.parse(at) + 3_600_000) };
+    const services = { lineage, events: eventPublisher(bus.name) };
+    expect(await requestManualTraining(request, handlerContext(services, hourLater))).toEqual(first);
+    const events = await bus.drain();
+    expect(events).toHaveLength(2);
+    expect(events[1]).toEqual(events[0]);
+  });
+
+  it('is refused when it asks for something else under the same key', async () => {
+    await requestManualTraining(sent({ reason: 'one' }, { key: 'k1' }), context());
+    await bus.drain();
+    const other = sent({ reason: 'two' }, { key: 'k1' });
+    await expect(requestManualTraining(other, context())).rejects.toMatchObject({ status: 409 });
+    expect(await bus.drain()).toEqual([]);
   });
 
   it('is refused for a key of another form', async () => {
@@ -159,7 +180,10 @@ describe('a decision', () => {
     await judgeCandidate(parseEvent([ApprovalGiven], { id: 'x', source: 'flywheel', ...event }), context());
     await bus.drain();
     expect(await decideModel(request, context())).toEqual(first);
-    expect(await bus.drain()).toEqual([]);
+    const [repeated] = await bus.drain();
+    expect(repeated).toEqual(event);
+    await judgeCandidate(parseEvent([ApprovalGiven], { id: 'x', source: 'flywheel', ...repeated }), context());
+    expect(await lineage.require('decision', 'flights', '2-approval')).toMatchObject({ decidedBy: ada });
   });
 
   it('is refused for a model that is not there', async () => {

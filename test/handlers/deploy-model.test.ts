@@ -34,7 +34,7 @@ it.each(['awaiting-approval', 'rejected', 'evaluated'] as const)(
       lineage,
       events: eventPublisher(bus.name),
       sageMaker: endpointGateway(),
-      places: { keyArn, captureBucket: 'capture' },
+      places: { installation: 'aaaaa', keyArn, captureBucket: 'capture' },
       roles: { flights: 'arn:aws:iam::000000000000:role/flights' },
       alarms: alarmStore(),
       logs: endpointLogs({ keyArn, retentionDays: 7 }),

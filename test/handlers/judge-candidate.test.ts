@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import { itemKey } from '../../lambdas/contract/keys.ts';
 import type { ModelRecord } from '../../lambdas/contract/records.ts';
 import { judgeCandidate } from '../../lambdas/handlers/judge-candidate.ts';
 import { eventPublisher } from '../../lambdas/stores/event-publisher.ts';
@@ -26,18 +27,13 @@ const evaluated = {
   type: 'ModelEvaluated' as const,
   detail: { project: 'flights', at, model: 2, champion: 1, jobName, metrics: { auc: 0.8 } },
 };
-const answered = (decision: 'approve' | 'reject', demandId = 'demand-1') => ({
-  type: 'ApprovalGiven' as const,
-  detail: {
-    project: 'flights',
-    at,
-    model: 2,
-    decision,
-    decidedBy: 'arn:aws:iam::1:user/ada',
-    reason: 'seen the report',
-    demandId,
-  },
-});
+const ADA = 'arn:aws:iam::1:user/ada';
+/** A person's demand, recorded as decide-model does, and its event. */
+async function answered(decision: 'approve' | 'reject', demandId = 'demand-1') {
+  const detail = { project: 'flights', at, model: 2, decision, decidedBy: ADA, reason: 'seen the report', demandId };
+  await lineage.once(itemKey.demand('ApprovalGiven', 'flights', demandId), { detail });
+  return { type: 'ApprovalGiven' as const, detail };
+}
 const manual = environmentSettings([projectSettings({ gate: { ...projectSettings().gate, approval: 'manual' } })]);
 
 let lineage: LineageStore;
@@ -112,21 +108,36 @@ describe('judge-candidate', () => {
     await given(0.8, 0.75);
     await judgeCandidate(evaluated, context(manual));
     expect(await types()).toEqual(['ApprovalRequested']);
-    await judgeCandidate(answered('approve'), context(manual));
-    await judgeCandidate(answered('approve'), context(manual));
-    await judgeCandidate(answered('reject', 'demand-2'), context(manual));
+    await judgeCandidate(await answered('approve'), context(manual));
+    await judgeCandidate(await answered('approve'), context(manual));
+    await judgeCandidate(await answered('reject', 'demand-2'), context(manual));
     const events = await bus.drain();
     expect(events.map((each) => each['detail-type'])).toEqual(['ModelApproved', 'ModelApproved']);
     expect(events[1]).toEqual(events[0]);
-    expect(events[0]?.detail).toMatchObject({ decidedBy: 'arn:aws:iam::1:user/ada', reasons: ['seen the report'] });
+    expect(events[0]?.detail).toMatchObject({ decidedBy: ADA, reasons: ['seen the report'] });
+  });
+
+  it('believes the demand that is recorded, not what an event or a call says of it', async () => {
+    await given(0.8, 0.75);
+    await judgeCandidate(evaluated, context(manual));
+    await bus.drain();
+    const { type, detail } = await answered('approve');
+    await judgeCandidate({ type, detail: { ...detail, demandId: 'never-made' } }, context(manual));
+    expect(await types()).toEqual([]);
+    expect((await lineage.require('model', 'flights', 2)).status).toBe('awaiting-approval');
+    const forged = { ...detail, decision: 'reject' as const, decidedBy: 'arn:aws:iam::1:user/chief', reason: 'no' };
+    await judgeCandidate({ type, detail: forged }, context(manual));
+    expect(await bus.drain()).toMatchObject([
+      { 'detail-type': 'ModelApproved', detail: { decidedBy: ADA, reasons: ['seen the report'] } },
+    ]);
   });
 
   it('leaves an approved model alone that a second person approves while it is on its way', async () => {
     await given(0.8, 0.75);
     await judgeCandidate(evaluated, context(manual));
-    await judgeCandidate(answered('approve'), context(manual));
+    await judgeCandidate(await answered('approve'), context(manual));
     await bus.drain();
-    const second = answered('approve', 'demand-2');
+    const second = await answered('approve', 'demand-2');
     await judgeCandidate(second, context(manual));
     const requested = { status: 'requested', endpoint: 'e', endpointConfig: 'c2', replaces: 1, at };
     await lineage.write([
@@ -148,7 +159,7 @@ describe('judge-candidate', () => {
     await given(0.72, 0.75);
     await judgeCandidate(evaluated, context());
     await bus.drain();
-    await judgeCandidate(answered('approve'), context());
+    await judgeCandidate(await answered('approve'), context());
     expect(await types()).toEqual([]);
     expect((await lineage.require('model', 'flights', 2)).status).toBe('rejected');
   });
@@ -164,7 +175,7 @@ describe('judge-candidate', () => {
       { kind: 'state', project: 'flights', read, set: { champion: 3, wanted: 3 } },
     ]);
     await bus.drain();
-    const back = answered('approve');
+    const back = await answered('approve');
     for (let repeat = 0; repeat < 3; repeat++) await judgeCandidate(back, context());
     const events = await bus.drain();
     expect(new Set(events.map((each) => JSON.stringify(each))).size).toBe(1);

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import { itemKey } from '../../lambdas/contract/keys.ts';
 import { requestTraining } from '../../lambdas/handlers/request-training.ts';
 import { eventPublisher } from '../../lambdas/stores/event-publisher.ts';
 import { type LineageStore, lineageStore } from '../../lambdas/stores/lineage-store.ts';
@@ -12,10 +13,12 @@ const registered = {
   type: 'DatasetVersionRegistered' as const,
   detail: { project: 'flights', at, version: 1, manifestId: 'm1', rows: 500, newRows: 500, uploads: ['flights/1.csv'] },
 };
-const demanded = (demandId: string) => ({
-  type: 'TrainingDemanded' as const,
-  detail: { project: 'flights', at, requestedBy: 'ada', reason: 'new settings', force: false, demandId },
-});
+/** A person's demand, recorded as request-manual-training does, and its event. */
+async function demanded(demandId: string, force = false) {
+  const detail = { project: 'flights', at, requestedBy: 'ada', reason: 'new settings', force, demandId };
+  await lineage.once(itemKey.demand('TrainingDemanded', 'flights', demandId), { detail });
+  return { type: 'TrainingDemanded' as const, detail };
+}
 
 const due = { type: 'TrainingDue' as const, detail: { project: 'flights', at, reason: 'the run has ended' } };
 
@@ -76,7 +79,7 @@ describe('request-training', () => {
     const base = projectSettings();
     const algorithm = { ...tabular(), name: 'tabular' as const };
     const settings = environmentSettings([{ ...base, training: { ...base.training, algorithm } }]);
-    await requestTraining(demanded('d1'), handlerContext(context().services, { settings }));
+    await requestTraining(await demanded('d1'), handlerContext(context().services, { settings }));
     const runs = await lineage.newest('training-run', 'flights', 10);
     expect(runs.map(({ image, servingImage }) => [image, servingImage]).sort()).toEqual([
       ['pytorch:2.13-cu133-amzn2023-sagemaker', 'sagemaker-xgboost:3.2-0'],
@@ -127,7 +130,7 @@ describe('request-training', () => {
     await requestTraining(registered, context());
     const [run] = await lineage.newest('training-run', 'flights', 1);
     await bus.drain();
-    await requestTraining(demanded('d1'), context());
+    await requestTraining(await demanded('d1'), context());
     expect(await bus.drain()).toMatchObject([
       {
         'detail-type': 'TrainingSuppressed',
@@ -145,7 +148,7 @@ describe('request-training', () => {
     const set = { failure: 'disk', instance: 1, refusals, tries: 3, waitingSince: at, waitingFor: 'a fault' };
     await lineage.write([{ kind: 'update', id, set, expect: { status: ['requested'] } }]);
     await endOfRun('failed');
-    await requestTraining(demanded('d1'), context());
+    await requestTraining(await demanded('d1'), context());
     const [again] = await lineage.newest('training-run', 'flights', 1);
     expect(again).toMatchObject({ runId: run?.runId, status: 'requested', attempt: 2, trigger: 'demand' });
     // The list of types from its start, and all tries: what the request before had met is over.
@@ -181,8 +184,7 @@ describe('request-training', () => {
     await requestTraining(registered, context());
     await dataset(2, 501);
     await bus.drain();
-    const forced = { ...demanded('d1'), detail: { ...demanded('d1').detail, force: true } };
-    await requestTraining(forced, context());
+    await requestTraining(await demanded('d1', true), context());
     await requestTraining(registered, context());
     const told = await bus.drain();
     expect(told.map(({ detail }) => [detail.trigger, detail.rule])).toEqual([
@@ -238,5 +240,16 @@ describe('request-training', () => {
   it('names a project that the environment does not have', async () => {
     const stray = { ...registered, detail: { ...registered.detail, project: 'loans' } };
     await expect(requestTraining(stray, context())).rejects.toThrow('has no project loans (it has: flights)');
+  });
+
+  it('trains for no person whose demand is not recorded', async () => {
+    await dataset(1, 500);
+    const { type, detail } = await demanded('d1');
+    await requestTraining({ type, detail: { ...detail, demandId: 'never-made' } }, context());
+    expect(await bus.drain()).toEqual([]);
+    await requestTraining({ type, detail: { ...detail, requestedBy: 'chief', reason: 'now' } }, context());
+    expect(await bus.drain()).toMatchObject([
+      { 'detail-type': 'TrainingRequested', detail: { reason: 'ada: new settings' } },
+    ]);
   });
 });
