@@ -9,8 +9,10 @@ import {
   StopTrainingJobCommand,
 } from '@aws-sdk/client-sagemaker';
 import { describe, expect, it, vi } from 'vitest';
+import { TrainingDemanded } from '../../lambdas/contract/events.ts';
 import { evaluationJobName, modelKey } from '../../lambdas/contract/keys.ts';
 import type { ProjectSettings } from '../../lambdas/contract/settings.ts';
+import { publishDemand } from '../../lambdas/handlers/demands.ts';
 import { OVERDUE_SECONDS } from '../../lambdas/handlers/reconcile.ts';
 import { consumersOf, type Delivery, type LoopDriver, loopDriver } from '../support/loop-driver.ts';
 import { createVersionedBucket, type ReceivedEvent } from '../support/services.ts';
@@ -215,18 +217,10 @@ describe('an evaluation that was stopped', () => {
     // Nothing asks by itself.
     driver.ahead = OVERDUE_SECONDS + 1;
     await twice([driver.reconciliation], driver);
-    const demand: ReceivedEvent = {
-      'detail-type': 'TrainingDemanded',
-      detail: {
-        project: driver.project,
-        at: new Date().toISOString(),
-        requestedBy: 'ada',
-        reason: 'again',
-        force: false,
-        demandId: 'd1',
-      },
-    };
-    const after = await driver.runUntil('ModelDeployed', [demand], twice);
+    const asked = { requestedBy: 'ada', reason: 'again', force: false, demandId: 'd1' };
+    const detail = { project: driver.project, at: new Date().toISOString(), ...asked };
+    await publishDemand(TrainingDemanded, detail, driver);
+    const after = await driver.runUntil('ModelDeployed', [], twice);
     expect(letters(ofType(after, 'EvaluationRequested')).size).toBe(1);
     expect(ofType(after, 'TrainingSuppressed')).toEqual([]);
     expect(await driver.lineage.newest('evaluation', driver.project, 5)).toMatchObject([
