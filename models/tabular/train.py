@@ -114,6 +114,8 @@ def _join() -> Process:
     world, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
     on_gpu = torch.cuda.is_available()
     device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if on_gpu else torch.device("cpu")
+    if gpu_count() > 0 and not on_gpu:
+        log("PyTorch cannot use the GPU of this machine, as with a driver older than its CUDA: training on the CPU")
     if on_gpu:
         torch.cuda.set_device(device)
         torch.set_float32_matmul_precision("high")

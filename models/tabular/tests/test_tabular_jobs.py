@@ -107,7 +107,7 @@ def test_processes_of_one_job_end_together_when_the_first_is_stopped(make_job):
     job.add_file("input/data/dataset", "0" * 64, generated("binary"))
     (job.root / "checkpoints").mkdir()
     endless = {**SMALL, "epochs": "100000", "patience": "100000"}
-    process = job.start("train.py", endless, SM_NUM_GPUS="2", OMP_NUM_THREADS="1")
+    process = job.start("train.py", endless, SM_NUM_GPUS="2", CUDA_VISIBLE_DEVICES="", OMP_NUM_THREADS="1")
     while not (job.root / "checkpoints/tabular-checkpoint").exists():
         assert process.poll() is None, process.stdout.read()
         time.sleep(0.01)
@@ -116,3 +116,13 @@ def test_processes_of_one_job_end_together_when_the_first_is_stopped(make_job):
     assert process.returncode != 0
     assert output.count("stopped by the platform (SIGTERM)") == 2
     assert not (job.root / "model").exists()
+
+
+def test_a_gpu_that_pytorch_cannot_use_is_told(make_job):
+    job = make_job("unusable")
+    job.add_code("tabular", project_of("binary"))
+    job.add_file("input/data/dataset", "0" * 64, generated("binary"))
+    output, _ = job.start("train.py", {**SMALL, "epochs": "1"}, SM_NUM_GPUS="1", CUDA_VISIBLE_DEVICES="").communicate(
+        timeout=120
+    )
+    assert "PyTorch cannot use the GPU of this machine" in output
