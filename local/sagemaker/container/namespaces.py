@@ -1,7 +1,7 @@
 """Gives a program its own /opt/ml, and no network when told so, then becomes that program.
 
 The process keeps its pid and its process group, so that whoever started it signals and awaits the program itself. It
-needs no rights and no tool: a user namespace in which it is root, a mount namespace, and a network namespace
+needs no rights and no tool: a user namespace, a mount namespace, and a network namespace
 (user_namespaces(7), mount_namespaces(7), network_namespaces(7)). The kernel may refuse them; `--probe` tells.
 
     python namespaces.py ROOT CWD host|none RELAY_PORT READ_ONLY PROGRAM [ARGUMENT...]
@@ -18,6 +18,9 @@ import _socket
 import ctypes
 import os
 import sys
+
+# Loaded with os, unlike collections.abc.
+from _collections_abc import Callable
 from fcntl import F_SETFD, FD_CLOEXEC, fcntl, ioctl
 
 CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWNET = 0x00020000, 0x10000000, 0x40000000
@@ -57,12 +60,15 @@ def main(arguments: list[str]) -> None:
 
 
 def enter_namespaces(network: bool) -> None:
-    uid, gid = os.getuid(), os.getgid()
+    uid, gid = os.geteuid(), os.getegid()
     flags = CLONE_NEWUSER | CLONE_NEWNS | (0 if network else CLONE_NEWNET)
+    mapper = start_mapper() if uid == 0 else None
     check(libc.unshare(flags), "unshare")
-    write("/proc/self/setgroups", "deny")
-    write("/proc/self/uid_map", f"0 {uid} 1")
-    write("/proc/self/gid_map", f"0 {gid} 1")
+    if mapper is None or not mapper():
+        # Everybody may map themselves, and stays who they are: a root with one id could not unpack foreign archives.
+        write("/proc/self/setgroups", "deny")
+        write("/proc/self/uid_map", f"{uid} {uid} 1")
+        write("/proc/self/gid_map", f"{gid} {gid} 1")
     # What is mounted here must not be seen outside.
     mount(None, "/", MS_REC | MS_PRIVATE)
     if not network:
@@ -70,6 +76,43 @@ def enter_namespaces(network: bool) -> None:
         flags_of_lo = (IFF_UP | IFF_RUNNING).to_bytes(2, sys.byteorder)
         ioctl(control, SIOCSIFFLAGS, b"lo".ljust(16, b"\0") + flags_of_lo.ljust(24, b"\0"))
         control.close()
+
+
+def start_mapper() -> Callable[[], bool]:
+    """Root keeps all ids, as in a container on AWS; only a process that stays outside may map them.
+
+    Returns what lets that process do so, and says whether it could.
+    """
+    maps = {name: identity_of(name) for name in ("uid_map", "gid_map")}
+    program = os.getpid()
+    hear, say = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(say)
+        if os.read(hear, 1) != b"m":
+            os._exit(1)
+        try:
+            for name, lines in maps.items():
+                with open(f"/proc/{program}/{name}", "w") as file:
+                    file.write(lines)
+        except OSError:
+            os._exit(1)
+        os._exit(0)
+    os.close(hear)
+
+    def map_all() -> bool:
+        os.write(say, b"m")
+        os.close(say)
+        return os.waitpid(child, 0)[1] == 0
+
+    return map_all
+
+
+def identity_of(name: str) -> str:
+    """The ids that there are, each for itself; a line of the kernel's file is an id here, one outside, and a count."""
+    with open(f"/proc/self/{name}") as file:
+        ranges = [line.split() for line in file]
+    return "".join(f"{first} {first} {count}\n" for first, _, count in ranges)
 
 
 def show_root(root: str) -> None:

@@ -104,6 +104,17 @@ export function instanceCountProblem(config: DeploymentConfig, instances: number
   return undefined;
 }
 
+/**
+ * The time limit has to leave room for all waits (API reference, BlueGreenUpdatePolicy: "should be larger than the total waiting time
+ * specified in TerminationWaitInSeconds and WaitIntervalInSeconds").
+ */
+export function timeLimitProblem(config: DeploymentConfig, instances: number): string | undefined {
+  const limit = (config.BlueGreenUpdatePolicy ?? config.RollingUpdatePolicy)?.MaximumExecutionTimeoutInSeconds;
+  const waits = deploymentSteps(config, instances).reduce((sum, step) => sum + step.bakeSeconds, 0);
+  if (limit === undefined || limit > waits) return undefined;
+  return `MaximumExecutionTimeoutInSeconds must be larger than the total waiting time, got ${limit} for ${waits} seconds of waiting.`;
+}
+
 function sizeProblem(name: string, given: Size | undefined, least: number, most: number): string | undefined {
   if (given?.Type !== 'CAPACITY_PERCENT' || (given.Value >= least && given.Value <= most)) return undefined;
   return `${name} of type CAPACITY_PERCENT must be between ${least} and ${most}, got ${given.Value}.`;

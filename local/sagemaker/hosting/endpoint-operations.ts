@@ -9,6 +9,7 @@ import {
   deploymentConfig,
   deploymentConfigProblem,
   instanceCountProblem,
+  timeLimitProblem,
 } from './deployment-plan.ts';
 import type { Endpoint } from './endpoint.ts';
 import { fleetConfigOf } from './endpoint-config-operations.ts';
@@ -191,10 +192,10 @@ function checkDeployment(config: DeploymentConfig | undefined): void {
   if (problem !== undefined) throw validationException(problem);
 }
 
-/** A part of the fleet counted in instances is checked against the fleet that it is a part of. */
+/** Sizes in instances, and the number of steps, depend on the fleet that they are of. */
 function checkSizes(config: DeploymentConfig | undefined, fleet: FleetConfig): void {
   const instances = fleet.variants.reduce((sum, variant) => sum + variant.instances, 0);
-  const problem = config && instanceCountProblem(config, instances);
+  const problem = config && (instanceCountProblem(config, instances) ?? timeLimitProblem(config, instances));
   if (problem !== undefined) throw validationException(problem);
 }
 

@@ -146,6 +146,18 @@ except OSError as error:
     expect(existsSync(join(own, 'elsewhere'))).toBe(true);
   });
 
+  test('unpacks an archive of another owner, as the SDK’s processing jobs do', async () => {
+    const own = root('archive', { 'model/file': 'x' });
+    const script = `
+import os, subprocess, sys
+os.chdir('/opt/ml')
+subprocess.run(['tar', '--owner=4321', '--group=4321', '-czf', 'a.tar.gz', 'model/file'], check=True)
+os.mkdir('unpacked')
+sys.exit(subprocess.run(['tar', '-xzf', 'a.tar.gz', '-C', 'unpacked']).returncode)`;
+    expect(await run(script, { root: own, network: false })).toMatchObject({ exitCode: 0, lines: [] });
+    expect(readFileSync(join(own, 'unpacked/model/file'), 'utf8')).toBe('x');
+  });
+
   test('finds the paths that the platform names where they are on AWS', async () => {
     const own = root('named');
     mkdirSync(join(own, 'code'));

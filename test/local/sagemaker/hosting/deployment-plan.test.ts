@@ -5,6 +5,7 @@ import {
   deploymentConfigProblem,
   deploymentSteps,
   instanceCountProblem,
+  timeLimitProblem,
 } from '../../../../local/sagemaker/hosting/deployment-plan.ts';
 
 const percent = (Value: number) => ({ Type: 'CAPACITY_PERCENT' as const, Value });
@@ -26,6 +27,20 @@ test('instanceCountProblem refuses a part that is more than half of the fleet', 
   expect(instanceCountProblem(canary, 2)).toBeUndefined();
   const rolling = { RollingUpdatePolicy: { MaximumBatchSize: instances(3), WaitIntervalInSeconds: 0 } };
   expect(instanceCountProblem(rolling, 5)).toContain('MaximumBatchSize');
+});
+
+test('timeLimitProblem refuses a limit that the waits alone reach', () => {
+  const canary = blueGreen({ Type: 'CANARY', CanarySize: percent(10), WaitIntervalInSeconds: 600 }, 600);
+  const limited = (seconds: number): DeploymentConfig => ({
+    BlueGreenUpdatePolicy: {
+      TrafficRoutingConfiguration: { Type: 'ALL_AT_ONCE', WaitIntervalInSeconds: 0 },
+      ...canary.BlueGreenUpdatePolicy,
+      MaximumExecutionTimeoutInSeconds: seconds,
+    },
+  });
+  expect(timeLimitProblem(limited(1200), 2)).toContain('got 1200 for 1200 seconds of waiting');
+  expect(timeLimitProblem(limited(1201), 2)).toBeUndefined();
+  expect(timeLimitProblem(canary, 2)).toBeUndefined();
 });
 
 describe('deploymentSteps', () => {

@@ -160,6 +160,21 @@ describe('a deployment', () => {
     });
   });
 
+  test('that has just begun may still be described as what was before it', async () => {
+    const lag = (milliseconds: number) =>
+      fetch(`${session.server.url}/_flywheel/describe-lag`, { method: 'POST', body: JSON.stringify({ milliseconds }) });
+    await lag(1000);
+    await session.sagemaker.send(new UpdateEndpointCommand({ EndpointName: 'guarded', EndpointConfigName: 'blue' }));
+    expect(await session.describeEndpoint('guarded')).toMatchObject({
+      EndpointStatus: 'InService',
+      EndpointConfigName: 'green',
+    });
+    await eventually(async () => (await session.describeEndpoint('guarded')).EndpointConfigName === 'blue');
+    await lag(0);
+    await session.sagemaker.send(new UpdateEndpointCommand({ EndpointName: 'guarded', EndpointConfigName: 'green' }));
+    await session.inService('guarded');
+  });
+
   test('goes back when an alarm does not exist', async () => {
     await session.sagemaker.send(
       new UpdateEndpointCommand({
