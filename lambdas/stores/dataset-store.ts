@@ -78,6 +78,9 @@ export function datasetStore(buckets: DatasetBuckets, client = new S3Client({}))
         Bucket: datasetBucket,
         Key,
         CopySource: `${rawBucket}/${encodeURIComponent(upload.key)}?versionId=${encodeURIComponent(upload.s3Version)}`,
+        // By no tags. By default S3 copies those of the source and asks for permissions to read and write them, and a scanner
+        // of malware tags every upload.
+        TaggingDirective: 'REPLACE',
         ...encryption,
       }),
     );

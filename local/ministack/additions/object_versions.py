@@ -1,22 +1,25 @@
-"""`version-id` in the EventBridge events of S3, the event's own time, and ranges of a version.
+"""`version-id` in the EventBridge events of S3, whose request it was, and ranges of a version.
 
-MiniStack 1.5.33 leaves the version out, and answers a range of a version with all of it.
+MiniStack 1.5.33 leaves the version out, names the owner of the bucket as the requester, and answers a range of a
+version with all of it.
 """
 
 import contextvars
 import json
 from typing import Any
 
+# None outside of an event of S3, empty for an object without a version.
 version_of_event: contextvars.ContextVar[str | None] = contextvars.ContextVar("version_of_event", default=None)
 
 
 def install(_sagemaker_url: str) -> None:
+    from ministack.core.iam_evaluator import caller_arn
     from ministack.services import eventbridge, s3
 
     fire, dispatch = s3._fire_s3_event, eventbridge._dispatch_event
 
     def fire_with_version(*arguments: Any, **named: Any) -> None:
-        token = version_of_event.set(named.get("version_id"))
+        token = version_of_event.set(named.get("version_id") or "")
         try:
             fire(*arguments, **named)
         finally:
@@ -24,9 +27,11 @@ def install(_sagemaker_url: str) -> None:
 
     def dispatch_with_version(event: dict, view: Any = None) -> None:
         version = version_of_event.get()
-        if version and event.get("Source") == "aws.s3":
+        if version is not None and event.get("Source") == "aws.s3":
             detail = json.loads(event["Detail"])
-            detail["object"]["version-id"] = version
+            detail["requester"] = caller_arn().split(":")[4]
+            if version:
+                detail["object"]["version-id"] = version
             event, view = {**event, "Detail": json.dumps(detail)}, None
         dispatch(event, view)
 

@@ -41,6 +41,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { stopService } from '../../../local/cloud/services.ts';
 import { eventBusClaims } from './claims/event-buses.ts';
 import { queueRetryClaims } from './claims/queue-retries.ts';
+import { makeKey, policyClaims } from './claims/policies.ts';
 import { serviceClaims } from './claims/services.ts';
 import { identityOfRole, signatureClaims } from './claims/signatures.ts';
 import {
@@ -84,6 +85,7 @@ const claims: readonly Claim[] = [
   ...signatureClaims,
   ...serviceClaims,
   ...queueRetryClaims,
+  ...policyClaims,
   ...eventBusClaims,
   ['secure_transport', 'a TLS-only bucket lets a role in', tlsOnlyBucketLetsIn],
   ['source_account', 'a role that trusts a service of its own account lets it in', serviceAssumesRole],
@@ -229,7 +231,8 @@ async function namedAlarmIsChanged(cloud: Clients): Promise<boolean> {
 
 async function groupTakesKey(cloud: Clients): Promise<boolean> {
   const logGroupName = unique();
-  const kmsKeyId = `arn:aws:kms:${region}:${account}:key/11111111-2222-3333-4444-555555555555`;
+  const logs = { Service: `logs.${region}.amazonaws.com` };
+  const kmsKeyId = await makeKey(cloud, { Effect: 'Allow', Principal: logs, Action: 'kms:*' });
   await cloud.logs.send(new CreateLogGroupCommand({ logGroupName }));
   try {
     await cloud.logs.send(new AssociateKmsKeyCommand({ logGroupName, kmsKeyId }));

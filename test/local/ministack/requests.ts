@@ -189,3 +189,11 @@ export async function optionsOfRole(cloud: Clients, document: string, path = '/'
   const credentials = { accessKeyId: AccessKeyId, secretAccessKey: SecretAccessKey, sessionToken: SessionToken };
   return { endpoint: cloud.endpoint, region, credentials };
 }
+
+/** Name of the error that answers a request, or `allowed`. */
+export async function errorOf(request: Promise<unknown>): Promise<string> {
+  return request.then(
+    () => 'allowed',
+    (error: Error) => error.name,
+  );
+}

@@ -9,6 +9,7 @@ import {
   type Claim,
   type Clients,
   deployed,
+  errorOf,
   one,
   optionsOfRole,
   policy,
@@ -111,11 +112,4 @@ export async function get(url: URL, service: string, credentials: Signer): Promi
   const { protocol, hostname, pathname: path } = url;
   const signed = await signer.sign({ method: 'GET', protocol, hostname, path, headers: { host: url.host } });
   return fetch(url, { headers: signed.headers });
-}
-
-async function errorOf(request: Promise<unknown>): Promise<string> {
-  return request.then(
-    () => 'allowed',
-    (error: Error) => error.name,
-  );
 }

@@ -1,0 +1,220 @@
+/** Policies of buses and keys, and the permissions that a request needs beside the one of its name. */
+import { CreateTableCommand, DynamoDBClient, GetItemCommand } from '@aws-sdk/client-dynamodb';
+import { EventBridgeClient, PutEventsCommand } from '@aws-sdk/client-eventbridge';
+import { CreateKeyCommand, KMSClient } from '@aws-sdk/client-kms';
+import {
+  CopyObjectCommand,
+  CreateBucketCommand,
+  GetObjectCommand,
+  PutBucketNotificationConfigurationCommand,
+  PutBucketPolicyCommand,
+  PutObjectCommand,
+  S3Client,
+} from '@aws-sdk/client-s3';
+import { SendMessageCommand, SetQueueAttributesCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
+import {
+  account,
+  type Claim,
+  type Clients,
+  deployed,
+  errorOf,
+  optionsOfRole,
+  policy,
+  queue,
+  receive,
+  region,
+  rule,
+  unique,
+} from '../requests.ts';
+
+export const policyClaims: readonly Claim[] = [
+  ['bus_policies', 'the policy of a bus denies a role by its ARN', busDeniesRole],
+  ['bus_policies', 'a template gives a bus its policy, of 10,240 characters at most', templateSetsBusPolicy],
+  ['principal_arn', 'aws:PrincipalArn of a session is the ARN of the role', principalIsRole],
+  ['object_tags', 'a copy of a tagged object needs permissions for tags, unless it leaves them out', copyNeedsTags],
+  ['managed_keys', "aws:kms without a key takes AWS's own key", managedKeyIsTaken],
+  ['key_permissions', 'the policy of a key decides along with the policies of a role', keyPolicyDecides],
+  ['key_permissions', 'an object needs the key with which it was written', objectKeepsKey],
+  ['key_permissions', 'a table needs the permission of its key', tableNeedsKey],
+  ['key_permissions', 'a queue needs the permission of its key', queueNeedsKey],
+  ['object_versions', 'the event of an upload names the account of whoever uploaded', eventNamesRequester],
+];
+
+const everything = { Effect: 'Allow', Action: '*', Resource: '*' };
+/** All but what is named here. */
+const allBut = (...actions: readonly string[]) => policy({ Effect: 'Allow', NotAction: actions, Resource: '*' });
+
+export async function makeKey(cloud: Clients, statement: object): Promise<string> {
+  const credentials = { accessKeyId: 'test', secretAccessKey: 'test' };
+  const client = new KMSClient({ endpoint: cloud.endpoint, region, credentials });
+  const { KeyMetadata } = await client.send(new CreateKeyCommand({ Policy: policy({ Resource: '*', ...statement }) }));
+  return KeyMetadata?.Arn ?? '';
+}
+const byPolicies = { Effect: 'Allow', Principal: { AWS: `arn:aws:iam::${account}:root` }, Action: 'kms:*' };
+
+/** ARN of the role behind these options. */
+async function roleArnOf(options: Awaited<ReturnType<typeof optionsOfRole>>): Promise<string> {
+  const { Arn = '' } = await new STSClient(options).send(new GetCallerIdentityCommand({}));
+  return `arn:aws:iam::${account}:role/${Arn.split('/')[1]}`;
+}
+
+async function bucketWith(cloud: Clients, key: string, body: object = {}): Promise<string> {
+  const Bucket = unique();
+  await cloud.s3.send(new CreateBucketCommand({ Bucket }));
+  await cloud.s3.send(new PutObjectCommand({ Bucket, Key: key, Body: 'x', ...body }));
+  return Bucket;
+}
+
+async function publishesAs(options: Awaited<ReturnType<typeof optionsOfRole>>, bus: string): Promise<boolean> {
+  const entry = { EventBusName: bus, Source: 'test', DetailType: 'Test', Detail: '{}' };
+  return (await errorOf(new EventBridgeClient(options).send(new PutEventsCommand({ Entries: [entry] })))) === 'allowed';
+}
+
+const denyAllBut = (role: string, bus: string) => ({
+  Effect: 'Deny',
+  Principal: '*',
+  Action: 'events:PutEvents',
+  Resource: `arn:aws:events:${region}:${account}:event-bus/${bus}`,
+  Condition: { ArnNotEquals: { 'aws:PrincipalArn': role } },
+});
+
+async function busWith(cloud: Clients, name: string, statement: object): Promise<string> {
+  const stack = await deployed(cloud, {
+    Resources: {
+      Bus: { Type: 'AWS::Events::EventBus', Properties: { Name: name } },
+      Policy: {
+        Type: 'AWS::Events::EventBusPolicy',
+        Properties: { EventBusName: { Ref: 'Bus' }, StatementId: 'own', Statement: { Sid: 'own', ...statement } },
+      },
+    },
+  });
+  return stack.status;
+}
+
+async function busDeniesRole(cloud: Clients): Promise<boolean> {
+  const [may, mayNot] = [
+    await optionsOfRole(cloud, policy(everything)),
+    await optionsOfRole(cloud, policy(everything)),
+  ];
+  const name = unique();
+  await busWith(cloud, name, denyAllBut(await roleArnOf(may), name));
+  return (await publishesAs(may, name)) && !(await publishesAs(mayNot, name));
+}
+
+async function templateSetsBusPolicy(cloud: Clients): Promise<boolean> {
+  const [short, long] = [unique(), unique()];
+  const statement = { ...denyAllBut('arn:aws:iam::000000000000:role/any', short), Effect: 'Allow' };
+  const tooLong = { ...statement, Resource: Array.from({ length: 150 }, () => statement.Resource.padEnd(80, 'x')) };
+  return (
+    (await busWith(cloud, short, statement)) === 'CREATE_COMPLETE' &&
+    (await busWith(cloud, long, tooLong)) === 'CREATE_FAILED'
+  );
+}
+
+async function principalIsRole(cloud: Clients): Promise<boolean> {
+  const options = await optionsOfRole(cloud, policy(everything));
+  const Bucket = await bucketWith(cloud, 'k');
+  const condition = { ArnEquals: { 'aws:PrincipalArn': await roleArnOf(options) } };
+  const Resource = `arn:aws:s3:::${Bucket}/*`;
+  const deny = { Effect: 'Deny', Principal: '*', Action: 's3:GetObject', Resource, Condition: condition };
+  await cloud.s3.send(new PutBucketPolicyCommand({ Bucket, Policy: policy(deny) }));
+  return (await errorOf(new S3Client(options).send(new GetObjectCommand({ Bucket, Key: 'k' })))) === 'AccessDenied';
+}
+
+async function copyNeedsTags(cloud: Clients): Promise<boolean> {
+  const Bucket = await bucketWith(cloud, 'tagged', { Tagging: 'scan=clean' });
+  await cloud.s3.send(new PutObjectCommand({ Bucket, Key: 'plain', Body: 'x' }));
+  const copyAs = async (document: string, source: string, more: object = {}) => {
+    const copy = { Bucket, Key: 'copy', CopySource: `${Bucket}/${source}`, ...more };
+    return errorOf(new S3Client(await optionsOfRole(cloud, document)).send(new CopyObjectCommand(copy)));
+  };
+  const objectsOnly = allBut('s3:GetObjectTagging', 's3:PutObjectTagging');
+  const answers = [
+    await copyAs(policy(everything), 'tagged'),
+    await copyAs(objectsOnly, 'plain'),
+    await copyAs(objectsOnly, 'tagged', { TaggingDirective: 'REPLACE', Tagging: '' }),
+    await copyAs(allBut('s3:GetObjectTagging'), 'tagged'),
+    await copyAs(allBut('s3:PutObjectTagging'), 'tagged'),
+  ];
+  return answers.join() === 'allowed,allowed,allowed,AccessDenied,AccessDenied';
+}
+
+async function managedKeyIsTaken(cloud: Clients): Promise<boolean> {
+  const Bucket = unique();
+  await cloud.s3.send(new CreateBucketCommand({ Bucket }));
+  const put = new PutObjectCommand({ Bucket, Key: 'k', Body: 'x', ServerSideEncryption: 'aws:kms' });
+  // No permission for any key: the key of AWS is for everybody of the account.
+  const asRole = new S3Client(await optionsOfRole(cloud, allBut('kms:*')));
+  const written = await asRole.send(put).catch(() => undefined);
+  const read = await errorOf(asRole.send(new GetObjectCommand({ Bucket, Key: 'k' })));
+  return written?.SSEKMSKeyId?.startsWith(`arn:aws:kms:${region}:${account}:key/`) === true && read === 'allowed';
+}
+
+async function keyPolicyDecides(cloud: Clients): Promise<boolean> {
+  const writes = async (statement: object) => {
+    const SSEKMSKeyId = await makeKey(cloud, statement);
+    const Bucket = await bucketWith(cloud, 'k');
+    const put = { Bucket, Key: 'k', Body: 'x', ServerSideEncryption: 'aws:kms' as const, SSEKMSKeyId };
+    return errorOf(new S3Client(await optionsOfRole(cloud, policy(everything))).send(new PutObjectCommand(put)));
+  };
+  const nobody = { Effect: 'Allow', Principal: { AWS: `arn:aws:iam::${account}:role/another` }, Action: 'kms:*' };
+  return `${await writes(byPolicies)},${await writes(nobody)}` === 'allowed,AccessDenied';
+}
+
+async function objectKeepsKey(cloud: Clients): Promise<boolean> {
+  const SSEKMSKeyId = await makeKey(cloud, byPolicies);
+  const Bucket = await bucketWith(cloud, 'k', { ServerSideEncryption: 'aws:kms', SSEKMSKeyId });
+  const reads = async (document: string) =>
+    errorOf(new S3Client(await optionsOfRole(cloud, document)).send(new GetObjectCommand({ Bucket, Key: 'k' })));
+  return `${await reads(policy(everything))},${await reads(allBut('kms:Decrypt'))}` === 'allowed,AccessDenied';
+}
+
+async function tableNeedsKey(cloud: Clients): Promise<boolean> {
+  const TableName = unique();
+  const KMSMasterKeyId = await makeKey(cloud, byPolicies);
+  await cloud.dynamodb.send(
+    new CreateTableCommand({
+      TableName,
+      BillingMode: 'PAY_PER_REQUEST',
+      KeySchema: [{ AttributeName: 'pk', KeyType: 'HASH' }],
+      AttributeDefinitions: [{ AttributeName: 'pk', AttributeType: 'S' }],
+      SSESpecification: { Enabled: true, SSEType: 'KMS', KMSMasterKeyId },
+    }),
+  );
+  const reads = async (document: string) => {
+    const client = new DynamoDBClient(await optionsOfRole(cloud, document));
+    return errorOf(client.send(new GetItemCommand({ TableName, Key: { pk: { S: 'x' } } })));
+  };
+  return `${await reads(policy(everything))},${await reads(allBut('kms:Decrypt'))}` === 'allowed,AccessDeniedException';
+}
+
+async function queueNeedsKey(cloud: Clients): Promise<boolean> {
+  const name = unique();
+  await queue(cloud, name);
+  const QueueUrl = `${cloud.endpoint}/${account}/${name}`;
+  const Attributes = { KmsMasterKeyId: await makeKey(cloud, byPolicies) };
+  await cloud.sqs.send(new SetQueueAttributesCommand({ QueueUrl, Attributes }));
+  const sends = async (document: string) => {
+    const client = new SQSClient(await optionsOfRole(cloud, document));
+    return (await errorOf(client.send(new SendMessageCommand({ QueueUrl, MessageBody: 'x' })))) === 'allowed';
+  };
+  return (await sends(policy(everything))) && !(await sends(allBut('kms:GenerateDataKey')));
+}
+
+async function eventNamesRequester(cloud: Clients): Promise<boolean> {
+  const [Bucket, name, other] = [unique(), unique(), '111111111111'];
+  await cloud.s3.send(new CreateBucketCommand({ Bucket }));
+  const principal = { AWS: `arn:aws:iam::${other}:root` };
+  const allow = { Effect: 'Allow', Principal: principal, Action: 's3:PutObject', Resource: `arn:aws:s3:::${Bucket}/*` };
+  await cloud.s3.send(new PutBucketPolicyCommand({ Bucket, Policy: policy(allow) }));
+  const NotificationConfiguration = { EventBridgeConfiguration: {} };
+  await cloud.s3.send(new PutBucketNotificationConfigurationCommand({ Bucket, NotificationConfiguration }));
+  const ofBucket = { source: ['aws.s3'], detail: { bucket: { name: [Bucket] } } };
+  await rule(cloud, ofBucket, { Id: 'q', Arn: await queue(cloud, name) });
+  const credentials = { accessKeyId: other, secretAccessKey: 'test' };
+  const foreign = new S3Client({ endpoint: cloud.endpoint, region, credentials });
+  await foreign.send(new PutObjectCommand({ Bucket, Key: 'k', Body: 'x' }));
+  const message = await receive(cloud, name);
+  return message?.Body?.includes(`"requester": "${other}"`) ?? false;
+}
