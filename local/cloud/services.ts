@@ -33,6 +33,11 @@ interface MinistackSettings {
   readonly retryDelaySeconds: number;
   /** Additions to leave out, 'all' or names: a test sees whether MiniStack has caught up. */
   readonly without?: string;
+  /**
+   * Executions of functions at once that the account may have.
+   * @default - as many as this machine can run; of 1,000 it is decided what a function may reserve
+   */
+  readonly accountConcurrency?: number;
 }
 
 /** The services of a cloud: SageMaker local is one as soon as the repository has it. */
@@ -64,6 +69,7 @@ export function ministackService(directory: string, ports: CloudPorts, settings:
       ...['--port', String(ports.cloud), '--sagemaker', `http://127.0.0.1:${ports.sagemaker}`],
       ...['--directory', join(directory, 'ministack'), '--retry-delay', String(settings.retryDelaySeconds)],
       ...(settings.without ? ['--without', settings.without] : []),
+      ...(settings.accountConcurrency ? ['--account-concurrency', String(settings.accountConcurrency)] : []),
     ],
   };
 }

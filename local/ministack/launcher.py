@@ -36,6 +36,9 @@ def parse_arguments() -> argparse.Namespace:
         help="comma-separated additions to leave out, or 'all': tests use it to see whether MiniStack has caught up",
     )
     parser.add_argument("--retry-delay", type=float, default=0.2, help="seconds before the first asynchronous retry")
+    parser.add_argument(
+        "--account-concurrency", type=int, help="executions of functions at once, as the account's quota"
+    )
     return parser.parse_args()
 
 
@@ -83,6 +86,8 @@ def set_environment(options: argparse.Namespace) -> None:
         }
     )
     os.environ.pop("AWS_SESSION_TOKEN", None)
+    if options.account_concurrency:
+        os.environ["LAMBDA_ACCOUNT_CONCURRENCY"] = str(options.account_concurrency)
     tempfile.tempdir = str(temporary)
 
 

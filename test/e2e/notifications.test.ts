@@ -11,8 +11,14 @@ import {
   SetAlarmStateCommand,
 } from '@aws-sdk/client-cloudwatch';
 import { EventBridgeClient, PutEventsCommand } from '@aws-sdk/client-eventbridge';
-import { GetPolicyCommand, LambdaClient, RemovePermissionCommand } from '@aws-sdk/client-lambda';
+import {
+  GetFunctionConfigurationCommand,
+  GetPolicyCommand,
+  LambdaClient,
+  RemovePermissionCommand,
+} from '@aws-sdk/client-lambda';
 import { DeleteMessageCommand, type Message, ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { AssumeRoleCommand, STSClient } from '@aws-sdk/client-sts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { type Deployed, deployed } from './deployed.ts';
@@ -44,14 +50,14 @@ describe('the topic', () => {
   });
 
   it('tells its subscribers of a model that waits for approval', async () => {
-    await publish('ApprovalRequested', { model: 7, reasons: ['a test'] });
+    await publish('judge-candidate', 'ApprovalRequested', { model: 7, reasons: ['a test'] });
     expect(await published()).toContain(`npx flywheel approve ${PROJECT}/7 --env local`);
   });
 });
 
 describe('a dead-letter queue', () => {
   it('receives an event on which its function fails', async () => {
-    await publish('ModelEvaluated', { model: 'no number' });
+    await publish('finish-evaluation', 'ModelEvaluated', { model: 'no number' });
     const letter = await received(flywheel.outputs.DeadLetterQueues['judge-candidate'] ?? '');
     expect(letter.MessageAttributes?.ErrorMessage?.StringValue).toContain('model');
   });
@@ -63,16 +69,26 @@ describe('a dead-letter queue', () => {
     for (const { Sid } of z.object({ Statement: z.array(z.object({ Sid: z.string() })) }).parse(JSON.parse(Policy))
       .Statement)
       await lambda.send(new RemovePermissionCommand({ FunctionName, StatementId: Sid }));
-    await publish('ModelApproved', { model: 7, decidedBy: 'a test', reasons: [] });
+    await publish('judge-candidate', 'ModelApproved', { model: 7, decidedBy: 'a test', reasons: [] });
     const letter = await received(flywheel.outputs.DeadLetterQueues['deploy-model'] ?? '');
     expect(letter.MessageAttributes?.ERROR_CODE?.StringValue).toBe('NO_PERMISSIONS');
   });
 });
 
-async function publish(DetailType: string, detail: object): Promise<void> {
+/** As a function does whose event it is: the bus takes it from nobody else. */
+async function publish(handler: string, DetailType: string, detail: object): Promise<void> {
+  const FunctionName = flywheel.outputs.Functions[handler];
+  const { Role } = await new LambdaClient({}).send(new GetFunctionConfigurationCommand({ FunctionName }));
+  const assume = new AssumeRoleCommand({ RoleArn: Role, RoleSessionName: 'test' });
+  const {
+    AccessKeyId = '',
+    SecretAccessKey = '',
+    SessionToken = '',
+  } = (await new STSClient({}).send(assume)).Credentials ?? {};
+  const credentials = { accessKeyId: AccessKeyId, secretAccessKey: SecretAccessKey, sessionToken: SessionToken };
   const Detail = JSON.stringify({ project: PROJECT, at: new Date().toISOString(), ...detail });
   const entry = { EventBusName: flywheel.outputs.EventBus, Source: 'flywheel', DetailType, Detail };
-  await new EventBridgeClient({}).send(new PutEventsCommand({ Entries: [entry] }));
+  await new EventBridgeClient({ credentials }).send(new PutEventsCommand({ Entries: [entry] }));
 }
 
 /** URL of a new queue that the topic delivers to. */

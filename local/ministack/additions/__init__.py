@@ -11,8 +11,6 @@ ADDITIONS = (
     "signatures",
     "source_account",
     "denials",
-    "principal_arn",
-    "bus_policies",
     "object_tags",
     "managed_keys",
     "key_permissions",
@@ -31,6 +29,7 @@ ADDITIONS = (
     "metrics_of_functions",
     "alarms",
     "cloudformation_types",
+    "quotas",
 )
 
 

@@ -22,6 +22,7 @@ import { CreateRoleCommand } from '@aws-sdk/client-iam';
 import {
   AddPermissionCommand,
   GetFunctionConfigurationCommand,
+  PutFunctionConcurrencyCommand,
   UpdateFunctionConfigurationCommand,
 } from '@aws-sdk/client-lambda';
 import {
@@ -42,6 +43,7 @@ import { stopService } from '../../../local/cloud/services.ts';
 import { eventBusClaims } from './claims/event-buses.ts';
 import { queueRetryClaims } from './claims/queue-retries.ts';
 import { makeKey, policyClaims } from './claims/policies.ts';
+import { quotaClaims } from './claims/quotas.ts';
 import { serviceClaims } from './claims/services.ts';
 import { identityOfRole, signatureClaims } from './claims/signatures.ts';
 import {
@@ -69,7 +71,7 @@ import {
 } from './requests.ts';
 
 const root = join(import.meta.dirname, '../../../.flywheel/test-additions');
-const directories = { whole: join(root, 'whole'), bare: join(root, 'bare') };
+const directories = { whole: join(root, 'whole'), bare: join(root, 'bare'), small: join(root, 'small') };
 const clouds: { whole?: Clients; bare?: Clients } = {};
 
 beforeAll(async () => {
@@ -86,6 +88,7 @@ const claims: readonly Claim[] = [
   ...serviceClaims,
   ...queueRetryClaims,
   ...policyClaims,
+  ...quotaClaims,
   ...eventBusClaims,
   ['secure_transport', 'a TLS-only bucket lets a role in', tlsOnlyBucketLetsIn],
   ['source_account', 'a role that trusts a service of its own account lets it in', serviceAssumesRole],
@@ -119,6 +122,15 @@ const claims: readonly Claim[] = [
 describe.each(claims)('%s: %s', (_addition, _claim, holds) => {
   it('holds', async () => expect(await holds(cloudOf('whole'))).toBe(true));
   it('does not hold in MiniStack alone', async () => expect(await holds(cloudOf('bare'))).toBe(false));
+});
+
+describe('a new account, of ten executions at once', () => {
+  it('refuses every reservation', async () => {
+    const cloud = await start(directories.small, undefined, 10);
+    const FunctionName = await failingFunction(cloud);
+    const reserve = new PutFunctionConcurrencyCommand({ FunctionName, ReservedConcurrentExecutions: 1 });
+    await expect(cloud.lambda.send(reserve)).rejects.toThrow('below its minimum value of [10]');
+  });
 });
 
 describe('an HTTP API with IAM', () => {

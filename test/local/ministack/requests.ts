@@ -32,10 +32,14 @@ export type Clients = ReturnType<typeof clientsOf>;
 /** Name of the addition, what holds with it, and the question. */
 export type Claim = readonly [addition: string, claim: string, holds: (cloud: Clients) => Promise<boolean>];
 
-export async function start(directory: string, without?: string): Promise<Clients> {
+export async function start(directory: string, without?: string, accountConcurrency?: number): Promise<Clients> {
   rmSync(directory, { recursive: true, force: true });
   const port = await claimPort(0, 'a test');
-  const settings = { retryDelaySeconds: 0.02, ...(without ? { without } : {}) };
+  const settings = {
+    retryDelaySeconds: 0.02,
+    ...(without ? { without } : {}),
+    ...(accountConcurrency ? { accountConcurrency } : {}),
+  };
   await startService(directory, ministackService(directory, { cloud: port, sagemaker: 1 }, settings));
   return clientsOf(`http://127.0.0.1:${port}`);
 }
@@ -83,7 +87,12 @@ interface Stack {
 
 export async function deployed(cloud: Clients, template: object): Promise<Stack> {
   const name = unique();
-  const create = { StackName: name, TemplateBody: JSON.stringify(template), OnFailure: 'DO_NOTHING' as const };
+  const create = {
+    StackName: name,
+    TemplateBody: JSON.stringify(template),
+    OnFailure: 'DO_NOTHING' as const,
+    Capabilities: ['CAPABILITY_NAMED_IAM' as const],
+  };
   try {
     await cloud.cloudformation.send(new CreateStackCommand(create));
   } catch (error) {

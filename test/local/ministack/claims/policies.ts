@@ -1,6 +1,5 @@
-/** Policies of buses and keys, and the permissions that a request needs beside the one of its name. */
+/** Policies of keys, and the permissions that a request needs beside the one of its name. */
 import { CreateTableCommand, DynamoDBClient, GetItemCommand } from '@aws-sdk/client-dynamodb';
-import { EventBridgeClient, PutEventsCommand } from '@aws-sdk/client-eventbridge';
 import { CreateKeyCommand, KMSClient } from '@aws-sdk/client-kms';
 import {
   CopyObjectCommand,
@@ -12,12 +11,10 @@ import {
   S3Client,
 } from '@aws-sdk/client-s3';
 import { SendMessageCommand, SetQueueAttributesCommand, SQSClient } from '@aws-sdk/client-sqs';
-import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
 import {
   account,
   type Claim,
   type Clients,
-  deployed,
   errorOf,
   optionsOfRole,
   policy,
@@ -29,9 +26,6 @@ import {
 } from '../requests.ts';
 
 export const policyClaims: readonly Claim[] = [
-  ['bus_policies', 'the policy of a bus denies a role by its ARN', busDeniesRole],
-  ['bus_policies', 'a template gives a bus its policy, of 10,240 characters at most', templateSetsBusPolicy],
-  ['principal_arn', 'aws:PrincipalArn of a session is the ARN of the role', principalIsRole],
   ['object_tags', 'a copy of a tagged object needs permissions for tags, unless it leaves them out', copyNeedsTags],
   ['managed_keys', "aws:kms without a key takes AWS's own key", managedKeyIsTaken],
   ['key_permissions', 'the policy of a key decides along with the policies of a role', keyPolicyDecides],
@@ -53,73 +47,11 @@ export async function makeKey(cloud: Clients, statement: object): Promise<string
 }
 const byPolicies = { Effect: 'Allow', Principal: { AWS: `arn:aws:iam::${account}:root` }, Action: 'kms:*' };
 
-/** ARN of the role behind these options. */
-async function roleArnOf(options: Awaited<ReturnType<typeof optionsOfRole>>): Promise<string> {
-  const { Arn = '' } = await new STSClient(options).send(new GetCallerIdentityCommand({}));
-  return `arn:aws:iam::${account}:role/${Arn.split('/')[1]}`;
-}
-
 async function bucketWith(cloud: Clients, key: string, body: object = {}): Promise<string> {
   const Bucket = unique();
   await cloud.s3.send(new CreateBucketCommand({ Bucket }));
   await cloud.s3.send(new PutObjectCommand({ Bucket, Key: key, Body: 'x', ...body }));
   return Bucket;
-}
-
-async function publishesAs(options: Awaited<ReturnType<typeof optionsOfRole>>, bus: string): Promise<boolean> {
-  const entry = { EventBusName: bus, Source: 'test', DetailType: 'Test', Detail: '{}' };
-  return (await errorOf(new EventBridgeClient(options).send(new PutEventsCommand({ Entries: [entry] })))) === 'allowed';
-}
-
-const denyAllBut = (role: string, bus: string) => ({
-  Effect: 'Deny',
-  Principal: '*',
-  Action: 'events:PutEvents',
-  Resource: `arn:aws:events:${region}:${account}:event-bus/${bus}`,
-  Condition: { ArnNotEquals: { 'aws:PrincipalArn': role } },
-});
-
-async function busWith(cloud: Clients, name: string, statement: object): Promise<string> {
-  const stack = await deployed(cloud, {
-    Resources: {
-      Bus: { Type: 'AWS::Events::EventBus', Properties: { Name: name } },
-      Policy: {
-        Type: 'AWS::Events::EventBusPolicy',
-        Properties: { EventBusName: { Ref: 'Bus' }, StatementId: 'own', Statement: { Sid: 'own', ...statement } },
-      },
-    },
-  });
-  return stack.status;
-}
-
-async function busDeniesRole(cloud: Clients): Promise<boolean> {
-  const [may, mayNot] = [
-    await optionsOfRole(cloud, policy(everything)),
-    await optionsOfRole(cloud, policy(everything)),
-  ];
-  const name = unique();
-  await busWith(cloud, name, denyAllBut(await roleArnOf(may), name));
-  return (await publishesAs(may, name)) && !(await publishesAs(mayNot, name));
-}
-
-async function templateSetsBusPolicy(cloud: Clients): Promise<boolean> {
-  const [short, long] = [unique(), unique()];
-  const statement = { ...denyAllBut('arn:aws:iam::000000000000:role/any', short), Effect: 'Allow' };
-  const tooLong = { ...statement, Resource: Array.from({ length: 150 }, () => statement.Resource.padEnd(80, 'x')) };
-  return (
-    (await busWith(cloud, short, statement)) === 'CREATE_COMPLETE' &&
-    (await busWith(cloud, long, tooLong)) === 'CREATE_FAILED'
-  );
-}
-
-async function principalIsRole(cloud: Clients): Promise<boolean> {
-  const options = await optionsOfRole(cloud, policy(everything));
-  const Bucket = await bucketWith(cloud, 'k');
-  const condition = { ArnEquals: { 'aws:PrincipalArn': await roleArnOf(options) } };
-  const Resource = `arn:aws:s3:::${Bucket}/*`;
-  const deny = { Effect: 'Deny', Principal: '*', Action: 's3:GetObject', Resource, Condition: condition };
-  await cloud.s3.send(new PutBucketPolicyCommand({ Bucket, Policy: policy(deny) }));
-  return (await errorOf(new S3Client(options).send(new GetObjectCommand({ Bucket, Key: 'k' })))) === 'AccessDenied';
 }
 
 async function copyNeedsTags(cloud: Clients): Promise<boolean> {
