@@ -36,9 +36,7 @@ def parse_arguments() -> argparse.Namespace:
         help="comma-separated additions to leave out, or 'all': tests use it to see whether MiniStack has caught up",
     )
     parser.add_argument("--retry-delay", type=float, default=0.2, help="seconds before the first asynchronous retry")
-    parser.add_argument(
-        "--account-concurrency", type=int, help="executions of functions at once, as the account's quota"
-    )
+    parser.add_argument("--account-concurrency", type=int, help="quota of executions at once")
     return parser.parse_args()
 
 
