@@ -157,7 +157,13 @@ def make_read_only(path: str) -> None:
 def listen(port: int) -> _socket.socket:
     listener = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
     listener.setsockopt(_socket.SOL_SOCKET, _socket.SO_REUSEADDR, 1)
-    listener.bind(("127.0.0.1", port))
+    try:
+        listener.bind(("127.0.0.1", port))
+    except OSError as error:
+        # Another program has taken the port since it was chosen. The container ends as a server does that finds its
+        # port taken, and is started again with another.
+        os.write(2, f"port {port}: {error.strerror}\n".encode())
+        os._exit(1)
     listener.listen(512)
     return listener
 

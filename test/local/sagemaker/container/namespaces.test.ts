@@ -122,6 +122,16 @@ ThreadingHTTPServer(('127.0.0.1', ${port}), Echo).serve_forever()`;
     await expect(echo('gone')).rejects.toThrow('fetch failed');
   });
 
+  test('ends, as a server does, when its port is taken, so that it is started again with another', async () => {
+    const taken = createServer().listen(0, '127.0.0.1');
+    await new Promise((listening) => taken.once('listening', listening));
+    const address = taken.address();
+    const servedPort = typeof address === 'object' && address ? address.port : 0;
+    const ended = await run('print("never")', { root: root('taken'), network: false, servedPort });
+    taken.close();
+    expect(ended).toMatchObject({ exitCode: 1, killed: false, lines: [expect.stringContaining('already in use')] });
+  });
+
   test('has no child that it did not start, though another process carries its connections', async () => {
     const script = `
 import os
