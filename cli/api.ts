@@ -103,11 +103,13 @@ export async function predict(api: Api, project: string, body: Body): Promise<z.
 function refusal({ status, retryAfter, body }: ApiAnswer): CommandFailed {
   const parsed = problem.safeParse(body);
   const { message, violations = [] } = parsed.success ? parsed.data : { message: JSON.stringify(body) };
+  // API Gateway's own answer has no more than "Forbidden".
+  const why = status === 403 && !parsed.success ? ' Your role lacks execute-api:Invoke on this route.' : '';
   const lines = violations.map(({ row, column, rule }) => `  row ${row}, ${column}: ${rule}`);
   const again = status === 503 && retryAfter ? ` Try again in ${retryAfter} s.` : '';
   const missing = status === 404 || status === 409 || status === 503;
   return new CommandFailed(
-    [`The API answered ${status}: ${message}${again}`, ...lines].join('\n'),
+    [`The API answered ${status}: ${message}${again}${why}`, ...lines].join('\n'),
     missing ? exitCodes.notFound : exitCodes.failed,
   );
 }
