@@ -176,8 +176,9 @@ function checkPlain(bytes: PageBytes, count: number, facts: ChunkFacts): void {
   else if (facts.type === 'BYTE_ARRAY') {
     for (let value = 0; value < count; value++) {
       const length = bytes.length32();
-      checkLength(length, facts);
+      // First: a length that is not even in the page is a damaged file, not a long value.
       bytes.skip(length);
+      checkLength(length, facts);
     }
   } else {
     if (facts.type === 'FIXED_LEN_BYTE_ARRAY') checkLength(fixedLength(facts), facts);

@@ -2,7 +2,14 @@
  * Rows of a Parquet file, one row group at a time: memory is that of the largest row group's columns. Footer and pages are
  * checked before they are decoded (`thrift.ts`, `parquet-chunks.ts`, `parquet-pages.ts`).
  */
-import { type Compressors, type ParquetScan, parquetMetadataAsync, parquetScan, parquetSchema } from 'hyparquet';
+import {
+  type Compressors,
+  type FileMetaData,
+  type ParquetScan,
+  parquetMetadataAsync,
+  parquetScan,
+  parquetSchema,
+} from 'hyparquet';
 import { uploadLimits } from '../../contract/limits.ts';
 import type { InspectionBudget } from './budget.ts';
 import { type ColumnCheck, type Columns, columnChecks } from './columns.ts';
@@ -29,8 +36,7 @@ export async function readParquet(
     await checkFooter(file);
     return parquetMetadataAsync(file, { geoparquet: false });
   });
-  const schema = parquetSchema(metadata).children;
-  const names = schema.map(({ element }) => element.name);
+  const names = await file.reading(async () => namesOf(metadata));
   if (names.length > uploadLimits.columns) throw tooManyColumns(names.length);
   const checks = columnChecks(columns).filter(({ name }) => names.includes(name));
   if (checks.length === 0) {
@@ -50,6 +56,14 @@ export async function readParquet(
   );
   await readGroups(scan, chunks, { file, checks, pass, budget });
   return pass;
+}
+
+function namesOf(metadata: FileMetaData): string[] {
+  return parquetSchema(metadata).children.map(({ element }): string => {
+    // The footer decides, whatever the types say.
+    if (typeof element.name !== 'string') throw new ParquetLie('a column without a name');
+    return element.name;
+  });
 }
 
 async function readGroups(
@@ -121,7 +135,15 @@ class RangeReader {
     return Object.fromEntries(Object.keys(compressors).map((codec) => [codec, take]));
   }
 
-  async slice(start: number, end = this.byteLength): Promise<ArrayBuffer> {
+  slice(start: number, end = this.byteLength): Promise<ArrayBuffer> {
+    const bytes = this.#slice(start, end);
+    // hyparquet asks for ranges before it needs them. Where it has given up by then, nobody hears of a failure, and Node
+    // ends the process for a promise that was rejected unheard.
+    bytes.catch(() => undefined);
+    return bytes;
+  }
+
+  async #slice(start: number, end: number): Promise<ArrayBuffer> {
     if (!(start >= 0 && start <= end && end <= this.byteLength))
       throw new ParquetLie('the footer points out of the file');
     const target = await this.#fetch(start, end);

@@ -317,6 +317,25 @@ describe('Parquet', () => {
     expect(report).toMatchObject({ code: 'row-group-too-large', advice: expect.stringContaining('row_group_size') });
   });
 
+  test('bytes that are not what was written: a file is taken or refused, whatever they are', async () => {
+    const files = ['good-zstd', 'delta-pages-1', 'delta-pages-2', 'dictionary-pages-2', 'plain-pages-1'].map(fixture);
+    const anyByte = fc.oneof(fc.constantFrom(0, 1, 0x7f, 0x80, 0xff), fc.nat(255));
+    // Most of a small file is its footer.
+    const changes = fc.array(fc.tuple(fc.double({ min: 0, max: 0.999, noNaN: true }), anyByte), {
+      minLength: 1,
+      maxLength: 4,
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.constantFrom(...files), changes, async (file, bytes) => {
+        const changed = Buffer.from(file);
+        for (const [place, byte] of bytes) changed[Math.floor(place * changed.length)] = byte;
+        const { outcome } = await inspectUpload(uploadOf(changed), parquet);
+        expect(['accepted', 'rejected']).toContain(outcome);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
   test('cut off, or no Parquet at all', async () => {
     const bytes = fixture('good-snappy');
     const cut = await rejected(inspectUpload(uploadOf(bytes.subarray(0, bytes.length - 20)), parquet));
