@@ -47,7 +47,8 @@ export class DataKey extends Construct {
       new PolicyStatement({
         // Without a condition: EventBridge tells the key of an encrypted topic no source ("Adding the aws:SourceAccount,
         // aws:SourceArn ... is not supported for EventBridge-to-encrypted topics", SNS developer guide), and whether it
-        // does for a queue is not said. Which rules may send is decided by the policies of topic and queues.
+        // does for a queue is not said. Which rules may send is decided by the policies of topic and queues:
+        // docs/decisions/0012-who-may-send.md.
         sid: 'RulesToTopicAndDeadLetters',
         principals: [new ServicePrincipal('events.amazonaws.com')],
         actions: SEND,

@@ -178,6 +178,23 @@ describe('profile-capture and measure-drift', () => {
     expect(await lineage.newest('drift-measurement', 'flights', 10)).toHaveLength(1);
   });
 
+  it('count a finding once when five measure at once, with no concurrency reserved', async () => {
+    const { monitoring } = projectSettings();
+    const settings = environmentSettings([projectSettings({ monitoring: { ...monitoring, consecutive: 2 } })]);
+    const measureFive = async () => {
+      const one = () => measureDrift(demanded, context(eventPublisher(bus.name), settings));
+      const outcomes = await Promise.allSettled(Array.from({ length: 5 }, one));
+      // As Lambda does, one after the other.
+      for (const { status } of outcomes) if (status === 'rejected') await one();
+      return new Set((await bus.drain()).map(({ detail }) => detail.decision ?? 'told'));
+    };
+    await profileCapture(arrived(await capture('a', 400, shifted)), context());
+    expect([...(await measureFive())]).toEqual(['pending']);
+    await profileCapture(arrived(await capture('b', 400, shifted)), context());
+    expect([...(await measureFive())].sort()).toEqual(['drifted', 'told']);
+    expect(await lineage.newest('drift-measurement', 'flights', 10)).toHaveLength(1);
+  });
+
   it('measure each project by itself when all are due: a broken baseline stops no other', async () => {
     await serve('loans', 'not JSON');
     const settings = environmentSettings([projectSettings({ name: 'loans' }), projectSettings()]);
