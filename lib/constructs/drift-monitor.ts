@@ -57,7 +57,11 @@ export class DriftMonitor extends Construct {
     alarms.add(this, 'Failing', {
       kind: 'drift-not-measured',
       of: measure.name,
-      metric: measure.function.metricErrors({ period: Duration.minutes(5), statistic: 'sum' }),
+      // As long as the interval, so that each of the periods has a measurement in it.
+      metric: measure.function.metricErrors({
+        period: Duration.minutes(Math.max(5, environment.driftMinutes)),
+        statistic: 'sum',
+      }),
       atLeast: 1,
       periods: 3,
     });

@@ -146,6 +146,16 @@ describe('settings of an environment', () => {
     expect(concurrency.filter((each) => each !== undefined)).toEqual([]);
   });
 
+  it('decide how long measuring must fail before it is told: three measurements, however far apart they are', async () => {
+    const hourly = { environments: { dev: { driftMinutes: 60 } }, projects: [project('loans')] };
+    const rare = await synthesize(defineFlywheel(hourly));
+    const failing = (all: readonly SynthesizedStack[]) =>
+      ofType(all, 'AWS::CloudWatch::Alarm').filter(([, each]) => JSON.stringify(each).includes('#drift-not-measured'));
+    const alarm = z.object({ Period: z.int(), EvaluationPeriods: z.literal(3) });
+    expect(failing(stacks).map(([, each]) => alarm.parse(each.Properties).Period)).toEqual([300]);
+    expect(failing(rare.stacks).map(([, each]) => alarm.parse(each.Properties).Period)).toEqual([3600]);
+  });
+
   it('are of schedules whose functions hear again of each project, by the bus', () => {
     const rule = z.object({ EventBusName: z.unknown(), EventPattern: z.looseObject({ source: z.array(z.string()) }) });
     const due = only('AWS::Events::Rule').filter((each) => JSON.stringify(each).includes('flywheel.schedule'));
