@@ -12,6 +12,7 @@ import {
 } from '@aws-sdk/client-s3';
 import {
   CreateModelCommand,
+  DescribeModelCommand,
   paginateListEndpointConfigs,
   paginateListEndpoints,
   paginateListModels,
@@ -35,10 +36,11 @@ beforeAll(async () => {
   const sageMaker = new SageMakerClient({});
   const [ours] = await modelNames();
   expect(ours).toMatch(/^flywheel-local-trial-m1-/);
+  const { ExecutionRoleArn } = await sageMaker.send(new DescribeModelCommand({ ModelName: ours }));
   await sageMaker.send(
     new CreateModelCommand({
       ModelName: STRANGER,
-      ExecutionRoleArn: 'arn:aws:iam::000000000000:role/stranger',
+      ExecutionRoleArn,
       PrimaryContainer: { Image: '683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:3.2-0' },
     }),
   );
