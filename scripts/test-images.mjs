@@ -31,6 +31,7 @@ function isolation() {
 }
 
 try {
+  if (process.platform !== 'linux') throw new SetupFailure('npm run test:images needs Linux, as the images do.');
   setUp({ tabular: true, images: true });
   const { command, env } = isolation();
   Object.assign(process.env, env);

@@ -38,7 +38,15 @@ export class ImageContainer {
     this.#folder = folder;
     this.root = join(folder, 'ml');
     mkdirSync(this.root);
-    this.#environment = { PATH: `${join(folder, 'venv/bin')}:${systemPath}`, ...environment };
+    // Where there is no network namespace, scripts/test-images.mjs points pip to nowhere.
+    const pip = Object.entries(process.env).flatMap(([name, value]) =>
+      name.startsWith('PIP_') && value !== undefined ? [[name, value]] : [],
+    );
+    this.#environment = {
+      PATH: `${join(folder, 'venv/bin')}:${systemPath}`,
+      ...Object.fromEntries(pip),
+      ...environment,
+    };
   }
 
   /** `sagemaker-xgboost:3.2-0`. */
