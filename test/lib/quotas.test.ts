@@ -46,7 +46,7 @@ describe('an environment of too many projects', () => {
   it('is told a number that fits, and the next ones do not', async () => {
     const fit = promised(told);
     // README.md, "Limits".
-    expect(fit).toBeGreaterThanOrEqual(12);
+    expect(fit).toBeGreaterThanOrEqual(24);
     expect(await endOf(fit)).toBe('synthesized');
     expect(promised(await endOf(fit + 2))).toBeGreaterThanOrEqual(fit);
   });
