@@ -14,6 +14,7 @@ export interface ProjectStatus {
   readonly datasetVersions: readonly RecordOf<'dataset-version'>[];
   readonly trainingRuns: readonly RecordOf<'training-run'>[];
   readonly models: readonly RecordOf<'model'>[];
+  readonly evaluation: RecordOf<'evaluation'> | null;
   readonly deployments: readonly RecordOf<'deployment'>[];
   readonly drift: RecordOf<'drift-measurement'> | null;
   /** Newest first. */
@@ -34,15 +35,17 @@ const MOST_FAILURES = 5;
 
 export async function projectStatus(store: ReturnType<typeof lineageStore>, project: string): Promise<ProjectStatus> {
   const since = new Date(Date.now() - JOURNAL_DAYS * 24 * 3600_000).toISOString();
-  const [state, datasetVersions, trainingRuns, models, deployments, [drift = null], journal] = await Promise.all([
-    store.state(project),
-    store.newest('dataset-version', project, 3),
-    store.newest('training-run', project, 3),
-    store.newest('model', project, 5),
-    store.newest('deployment', project, 3),
-    store.newest('drift-measurement', project, 1),
-    readJournal(store, project, since),
-  ]);
+  const [state, datasetVersions, trainingRuns, models, evaluations, deployments, [drift = null], journal] =
+    await Promise.all([
+      store.state(project),
+      store.newest('dataset-version', project, 3),
+      store.newest('training-run', project, 3),
+      store.newest('model', project, 5),
+      store.newest('evaluation', project, 1),
+      store.newest('deployment', project, 3),
+      store.newest('drift-measurement', project, 1),
+      readJournal(store, project, since),
+    ]);
   const newestFirst = journal.toReversed();
   return {
     project,
@@ -50,6 +53,7 @@ export async function projectStatus(store: ReturnType<typeof lineageStore>, proj
     datasetVersions,
     trainingRuns,
     models,
+    evaluation: evaluations[0] ?? null,
     deployments,
     drift,
     events: newestFirst.slice(0, MOST_EVENTS),
@@ -83,6 +87,7 @@ export function renderProject(status: ProjectStatus, now: number): string {
     ...dataRows(status, ago),
     ...trainingRows(status, ago),
     ...modelRows(status, ago),
+    ...evaluationRows(status, ago),
     ...servingRows(status, ago),
   ];
   return [
@@ -166,6 +171,24 @@ function modelRows({ project, models }: ProjectStatus, ago: Ago): string[][] {
     const metrics = model.metrics ? `: ${metricsText(model.metrics, 2)}` : '';
     return [index === 0 ? 'models' : '', `${project}/${model.model}`, ago(model.at), status + metrics];
   });
+}
+
+/** What is not in the row of its model: that it waits, or why it failed. */
+function evaluationRows({ project, evaluation }: ProjectStatus, ago: Ago): string[][] {
+  if (!evaluation) return [];
+  const { status, model, waitingSince, waitingFor, failure, retriedAs, endedAt } = evaluation;
+  const name = `${project}/${model}`;
+  if (status === 'waiting')
+    return [['evaluation', name, ago(waitingSince), paint.yellow(`waiting: ${waitingFor ?? 'no reason given'}`)]];
+  if (status !== 'failed' || retriedAs !== undefined) return [];
+  return [
+    [
+      'evaluation',
+      name,
+      ago(endedAt),
+      paint.red(`failed: ${failure ?? 'no reason given'}; flywheel train ${project} asks again`),
+    ],
+  ];
 }
 
 function servingRows({ project, deployments }: ProjectStatus, ago: Ago): string[][] {
