@@ -1,5 +1,5 @@
 """Services need permission for what they do for a customer, as on AWS: alarms to publish, topics to deliver, an HTTP
-API to call its function, notifications of buckets to reach topic or queue; and for the key behind a topic or queue.
+API to call its function, buckets and log groups to reach theirs; and permission for the key behind a topic or queue.
 
 MiniStack 1.5.33 publishes, delivers and calls without asking, and looks at no key. What is refused is a warning in the
 log; an alarm's action also leaves an entry in the alarm's history, as on AWS. Rules and schedules: delivery.py.
@@ -16,7 +16,8 @@ logger = logging.getLogger("flywheel.permissions")
 
 
 def install(_sagemaker_url: str) -> None:
-    from ministack.services import apigateway, cloudwatch, sns, sqs
+    from ministack.core.responses import error_response_json, get_account_id, get_region
+    from ministack.services import apigateway, cloudwatch, cloudwatch_logs, s3, sns, sqs
 
     act, deliver, call = cloudwatch._dispatch_alarm_actions, sns._deliver_to_lambda, apigateway._invoke_lambda_proxy
 
@@ -46,6 +47,26 @@ def install(_sagemaker_url: str) -> None:
     def queue_lets_in(queue: str, service: str, source_arn: str, account: str) -> bool:
         return allowed(Service(service, source_arn, account), "sqs:SendMessage", queue)
 
+    notify, subscribe = s3._deliver_event_to_lambda, cloudwatch_logs._put_subscription_filter
+
+    def notify_where_allowed(arn: str, payload: dict, region: str) -> None:
+        bucket = payload["Records"][0]["s3"]["bucket"]["name"]
+        caller = Service("s3.amazonaws.com", f"arn:aws:s3:::{bucket}", get_account_id())
+        if allowed(caller, "lambda:InvokeFunction", arn):
+            notify(arn, payload, region)
+
+    def subscribe_where_allowed(request: dict) -> tuple:
+        function = request.get("destinationArn", "")
+        group = f"arn:aws:logs:{get_region()}:{get_account_id()}:log-group:{request.get('logGroupName')}:*"
+        names = ("logs.amazonaws.com", f"logs.{get_region()}.amazonaws.com")
+        callers = [Service(name, group, get_account_id()) for name in names]
+        if ":function:" in function and all(refusal(each, "lambda:InvokeFunction", function) for each in callers):
+            message = "Could not execute the lambda function. Make sure you have given CloudWatch Logs permission to "
+            return error_response_json("InvalidParameterException", f"{message}execute your function.", 400)
+        return subscribe(request)
+
+    s3._deliver_event_to_lambda = notify_where_allowed
+    cloudwatch_logs._put_subscription_filter = subscribe_where_allowed
     cloudwatch._dispatch_alarm_actions = act_where_allowed
     sns._deliver_to_lambda = deliver_where_allowed
     sns.topic_policy_allows = topic_lets_in

@@ -3,14 +3,17 @@ import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DescribeAlarmHistoryCommand, PutMetricAlarmCommand, SetAlarmStateCommand } from '@aws-sdk/client-cloudwatch';
+import { CreateLogGroupCommand, PutSubscriptionFilterCommand } from '@aws-sdk/client-cloudwatch-logs';
 import { DescribeTableCommand } from '@aws-sdk/client-dynamodb';
 import { PutRuleCommand, PutTargetsCommand, type Target } from '@aws-sdk/client-eventbridge';
+import { CreateBucketCommand, PutBucketNotificationConfigurationCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import {
   account,
   alarmProperties,
   type Claim,
   type Clients,
   deployed,
+  errorOf,
   failingFunction,
   functionOf,
   one,
@@ -44,6 +47,8 @@ export const serviceClaims: readonly Claim[] = [
   ['service_principals', 'an action that is refused is in the history of the alarm', refusalIsInHistory],
   ['service_principals', 'an HTTP API calls a function whose policy names its route', apiNeedsPermission],
   ['service_principals', 'a topic calls a function whose policy lets it in', topicNeedsPermission],
+  ['service_principals', 'a bucket calls a function whose policy names the bucket', bucketNeedsPermission],
+  ['service_principals', 'a log group feeds a function whose policy names the group', logGroupNeedsPermission],
   ['delivery', 'a rule reaches a topic whose policy and key let EventBridge in, without conditions', ruleNeedsPolicies],
   ['delivery', 'a rule calls a function whose policy names the rule', ruleNeedsPermission],
   ['delivery', 'a rule reaches a queue, and its dead letters one, whose policy names the rule', ruleNeedsQueuePolicy],
@@ -168,6 +173,35 @@ async function topicNeedsPermission(cloud: Clients): Promise<boolean> {
     });
   };
   return (await isCalled((topic) => topic)) && !(await isCalled((topic) => `${topic}-other`));
+}
+
+async function bucketNeedsPermission(cloud: Clients): Promise<boolean> {
+  const isCalled = async (source: (bucket: string) => string) => {
+    const Bucket = unique();
+    await cloud.s3.send(new CreateBucketCommand({ Bucket }));
+    return functionIsCalled(cloud, 's3.amazonaws.com', source(`arn:aws:s3:::${Bucket}`), async (LambdaFunctionArn) => {
+      const configuration = { LambdaFunctionArn, Events: ['s3:ObjectCreated:*' as const] };
+      const NotificationConfiguration = { LambdaFunctionConfigurations: [configuration] };
+      await cloud.s3.send(new PutBucketNotificationConfigurationCommand({ Bucket, NotificationConfiguration }));
+      await cloud.s3.send(new PutObjectCommand({ Bucket, Key: 'k', Body: 'x' }));
+    });
+  };
+  return (await isCalled((bucket) => bucket)) && !(await isCalled((bucket) => `${bucket}-other`));
+}
+
+async function logGroupNeedsPermission(cloud: Clients): Promise<boolean> {
+  const subscribes = async (source: (group: string) => string) => {
+    const logGroupName = unique();
+    await cloud.logs.send(new CreateLogGroupCommand({ logGroupName }));
+    const FunctionName = await failingFunction(cloud);
+    const SourceArn = source(`arn:aws:logs:${region}:${account}:log-group:${logGroupName}:*`);
+    const permission = { FunctionName, Action: 'lambda:InvokeFunction', Principal: 'logs.amazonaws.com', SourceArn };
+    await deployed(cloud, one('AWS::Lambda::Permission', permission));
+    const destinationArn = `arn:aws:lambda:${region}:${account}:function:${FunctionName}`;
+    const filter = { logGroupName, filterName: 'all', filterPattern: '', destinationArn };
+    return (await errorOf(cloud.logs.send(new PutSubscriptionFilterCommand(filter)))) === 'allowed';
+  };
+  return (await subscribes((group) => group)) && !(await subscribes((group) => `${group}-other`));
 }
 
 /** Publishes an event that a new rule of this name hands to the target. */
