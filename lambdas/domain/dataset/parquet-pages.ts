@@ -64,6 +64,7 @@ export function checkChunk(chunk: Uint8Array, facts: ChunkFacts, spendBytes: (by
     else if (header.type === DATA || header.type === DATA_V2) {
       if (header.values < 0 || header.values > facts.rows - rows)
         throw new ParquetLie('a page has more values than its row group has rows');
+      checkValueCount(header.values, facts);
       if (header.type === DATA) checkData(open(stored, header.uncompressed, facts, pages), header, facts);
       else checkDataV2(stored, header, facts, pages);
       rows += header.values;
@@ -114,6 +115,7 @@ function open(stored: Uint8Array, length: number, { codec }: ChunkFacts, pages: 
 
 function checkDictionary(page: Uint8Array, { values }: PageHeader, facts: ChunkFacts): void {
   if (values < 0 || values > 8 * page.length) throw new ParquetLie('a dictionary has more values than bytes');
+  checkValueCount(values, facts);
   checkPlain(new PageBytes(page), values, facts);
 }
 
@@ -216,6 +218,16 @@ function checkLength(bytes: number, { column, isDecimal }: ChunkFacts): void {
     'value-too-long',
     `column ${column} holds a value of ${bytes} bytes, expected at most ${most}`,
     'shorten the value, or leave the column out of the project (role `ignore`)',
+  );
+}
+
+/** Bytes say little of memory: ten thousand of them may be twenty million texts. */
+function checkValueCount(values: number, { column }: ChunkFacts): void {
+  if (values <= uploadLimits.pageValues) return;
+  throw new Refusal(
+    'page-too-large',
+    `a page of column ${column} has ${values} values, expected at most ${uploadLimits.pageValues}`,
+    'write the file with smaller pages (pyarrow: `data_page_size`, 1 MiB by default) or row groups and upload it again',
   );
 }
 

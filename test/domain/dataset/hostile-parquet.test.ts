@@ -189,6 +189,20 @@ describe('pages that claim more than they hold', () => {
     expect(await refused(bytes)).toMatchObject({ code: 'row-group-too-large' });
   });
 
+  test('twenty million short texts in one page, a file of 10 kB', async () => {
+    const rows = 20_000_000;
+    const texts = Buffer.concat([levels(run(rows, 1)), Buffer.alloc(5 * rows, plainTexts('a'))]);
+    const bytes = forge({
+      rows,
+      columns: [{ name: 'note', isZstd: true, pages: [dataPage(rows, PLAIN, texts, true)] }],
+    });
+    expect(bytes.length).toBeLessThan(10_000);
+    expect(await refused(bytes)).toMatchObject({
+      code: 'page-too-large',
+      reason: expect.stringContaining(`at most ${uploadLimits.pageValues}`),
+    });
+  });
+
   test('values that each repeat the one before and add a letter', async () => {
     const rows = 40_000;
     // One block after the other whose every delta is 1 (prefixes: 0, 1, 2, …) or 0 (suffixes: 1, 1, 1, …).
