@@ -28,8 +28,8 @@ export const uploadLimits = {
   rowGroupValues: 20_000_000,
   /** The row group's pages, decompressed. */
   rowGroupBytes: 256 * MiB,
-  /** One Parquet page: of texts, each is an object of a hundred bytes until the page is decoded. Writers close a page at 20,000. */
-  pageValues: 2_000_000,
+  /** One Parquet page: of texts, each is an object of a hundred bytes until the page is decoded. Writers close a page at 20,000; pyarrow of old at a row group. */
+  pageValues: 1_048_576,
   /** A Parquet footer, some 3,500 row groups of 17 columns: parsed, it takes sixty times its size in memory. */
   footerBytes: 8 * MiB,
   /** Time is bought with bytes: a small file gets `baseSeconds`, each `bytesPerSecond` stored one second more, none over `maximumSeconds`. */
