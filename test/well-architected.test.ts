@@ -1,37 +1,13 @@
 /** docs/well-architected.md: every claim names a test that exists, and every practice of the lens has a status. */
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { repositoryRoot } from '../lib/bundle.ts';
+import { evidenceOf, isThere, rowsOf } from './support/evidence.ts';
 
 const page = readFileSync(join(repositoryRoot, 'docs/well-architected.md'), 'utf8');
 
-/** Rows of all tables of a section, without their heads, as cells. */
-function rowsOf(section: string): string[][] {
-  const lines = section.split('\n').filter((line) => line.startsWith('|'));
-  return lines
-    .filter((line, position) => !/^\| ---/.test(line) && !/^\| ---/.test(lines[position + 1] ?? ''))
-    .map((line) => line.slice(2, -2).split(' | '));
-}
-
 const [pillars = '', lens = ''] = page.split('## Machine Learning Lens');
-
-interface Evidence {
-  readonly file: string;
-  readonly title: string;
-}
-/** `test/a.test.ts` "holds"; `test/b.test.ts` "holds, too" */
-const evidenceOf = (cell: string): Evidence[] =>
-  [...cell.matchAll(/`([^`]+)` "([^"]+)"/g)].map(([, file = '', title = '']) => ({ file, title }));
-
-/** As a title, in one of the quotes, or as a function of pytest. */
-function isThere({ file, title }: Evidence): boolean {
-  const path = join(repositoryRoot, file);
-  if (!existsSync(path)) return false;
-  const source = readFileSync(path, 'utf8');
-  if (file.endsWith('.py')) return source.includes(`\ndef ${title}(`);
-  return [`('${title}',`, `("${title}",`, `(\`${title}\`,`].some((start) => source.includes(start));
-}
 
 describe('a claim of a pillar', () => {
   it.each(rowsOf(pillars))('%s: is shown by tests that exist', (_practice, _where, shownBy = '') => {
