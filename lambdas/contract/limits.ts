@@ -10,6 +10,8 @@ const GiB = 1024 * MiB;
 export const uploadLimits = {
   /** As stored. CopyObject takes at most 5 GiB (S3 API reference), and an accepted file is copied. */
   storedBytes: 5 * GiB,
+  /** That one marker closes: about what three attempts of fifteen minutes can check, at a tenth of a second each. */
+  files: 10_000,
   /** After decompression: about what ten minutes can check, whatever the ratio. */
   expandedBytes: 20 * GiB,
   /** Expanded bytes a stored byte. gzip can reach 1,032; logs and one-hot tables stay below 250. */
@@ -28,7 +30,10 @@ export const uploadLimits = {
   rowGroupValues: 20_000_000,
   /** The row group's pages, decompressed. */
   rowGroupBytes: 256 * MiB,
-  /** One Parquet page: of texts, each is an object of a hundred bytes until the page is decoded. Writers close a page at 20,000; pyarrow of old at a row group. */
+  /**
+   * One Parquet page: of texts, each is an object of a hundred bytes until the page is decoded. Writers close a page at
+   * 20,000; pyarrow of old at a row group.
+   */
   pageValues: 1_048_576,
   /** A Parquet footer, some 3,500 row groups of 17 columns: parsed, it takes sixty times its size in memory. */
   footerBytes: 8 * MiB,

@@ -2,10 +2,11 @@
 import { s3ObjectCreated } from '../contract/aws-events.ts';
 import { DatasetRejected, DatasetVersionRegistered } from '../contract/events.ts';
 import { uploadKey } from '../contract/keys.ts';
+import { uploadLimits } from '../contract/limits.ts';
 import { metrics } from '../contract/metrics.ts';
 import type { AcceptedFile, AcceptedUpload } from '../contract/records.ts';
 import type { ProjectSettings } from '../contract/settings.ts';
-import { inspectUpload } from '../domain/dataset/inspect.ts';
+import { inspectUpload, tooManyFiles } from '../domain/dataset/inspect.ts';
 import type { RejectionReport } from '../domain/dataset/report.ts';
 import { batchId, checkedName, uploaderOf } from '../domain/versions.ts';
 import { type Context, eventHandler, type ParsedEvent } from '../runtime/event-handler.ts';
@@ -48,9 +49,12 @@ export async function registerDatasetVersion(
     const known = context.settings.projects.map((each) => `${each.name}/`).join(', ');
     return context.log.warn('an upload belongs to no project', { key: object.key, expected: `a key under ${known}` });
   }
-  const uploads = await uploadsOf(project, object.key, object['version-id'], context.services.datasets);
+  const uploadedBy = uploaderOf(event.detail.requester);
+  const keys = await keysOf(project, object.key, context.services.datasets);
+  if (keys.length > uploadLimits.files) return rejectMarker(project, object.key, keys.length, uploadedBy, context);
+  const uploads = await uploadsOf(keys, object, context.services.datasets);
   if (uploads.length === 0) return;
-  const acceptance = await acceptedOf(project, uploads, uploaderOf(event.detail.requester), context);
+  const acceptance = await acceptedOf(project, uploads, uploadedBy, context);
   if (!acceptance) return;
   const { upload, repeated } = acceptance;
   const { version, byUs } = await register(project, upload, newestOf(uploads), context);
@@ -98,25 +102,38 @@ const newestOf = (uploads: readonly Upload[]): string =>
     .toSorted()
     .at(-1) ?? '';
 
-/** The objects that the event completes: itself, or all that a marker closes; none when a marker is still to come. */
+/** The keys that the event completes: its own, or all that a marker closes; none when a marker is still to come. */
+async function keysOf(project: ProjectSettings, key: string, datasets: DatasetStore): Promise<readonly string[]> {
+  if (project.data.commit === 'object') return uploadKey.isLeftover(key) ? [] : [key];
+  return uploadKey.isMarker(key) ? datasets.listUploads(uploadKey.markerPrefix(key)) : [];
+}
+
+/** The objects of these keys that are there; of the event's own key the version that it tells of. */
 async function uploadsOf(
-  project: ProjectSettings,
-  key: string,
-  s3Version: string | undefined,
+  keys: readonly string[],
+  event: { readonly key: string; readonly 'version-id'?: string | undefined },
   datasets: DatasetStore,
 ): Promise<Upload[]> {
-  if (project.data.commit === 'object') {
-    const upload = uploadKey.isLeftover(key) ? undefined : await datasets.findUpload(key, s3Version);
-    return upload ? [upload] : [];
-  }
-  if (!uploadKey.isMarker(key)) return [];
-  const keys = await datasets.listUploads(uploadKey.markerPrefix(key));
   const found: Upload[] = [];
   for (let start = 0; start < keys.length; start += LOOKUPS_AT_ONCE) {
-    const some = keys.slice(start, start + LOOKUPS_AT_ONCE).map((each) => datasets.findUpload(each));
+    const some = keys
+      .slice(start, start + LOOKUPS_AT_ONCE)
+      .map((key) => datasets.findUpload(key, key === event.key ? event['version-id'] : undefined));
     found.push(...(await Promise.all(some)).flatMap((upload) => (upload ? [upload] : [])));
   }
   return found;
+}
+
+async function rejectMarker(
+  project: ProjectSettings,
+  key: string,
+  files: number,
+  uploadedBy: string,
+  context: Context<Services>,
+): Promise<void> {
+  const upload = await context.services.datasets.findUpload(key);
+  if (upload)
+    await reject(project, { upload, ...tooManyFiles(files, upload.bytes, project.data) }, uploadedBy, context);
 }
 
 /** Requests under way at the same time, for thousands of files: an SDK client has fifty connections. */

@@ -109,11 +109,12 @@ describe('a folder that Spark wrote, closed by its marker', () => {
   let reads: string[];
 
   /** Handles the marker's event; the n-th read of a file dies, as a function does whose time is over. */
-  async function closed(folder: string, diesAt = Number.POSITIVE_INFINITY) {
+  async function closed(folder: string, diesAt = Number.POSITIVE_INFINITY, listed?: readonly string[]) {
     reads = [];
     const real = datasetStore({ rawBucket: raw, datasetBucket: data, keyArn });
     const datasets: typeof real = {
       ...real,
+      listUploads: async (prefix) => (listed ? [...listed] : real.listUploads(prefix)),
       read: (each, range) => {
         reads.push(each.key);
         return reads.length < diesAt ? real.read(each, range) : Promise.reject(new Error('the time is over'));
@@ -177,6 +178,16 @@ describe('a folder that Spark wrote, closed by its marker', () => {
     expect(await closed(folder)).toMatchObject([
       { 'detail-type': 'DatasetVersionRegistered', detail: { newRows: 60 } },
     ]);
+  });
+
+  it('of more files than can be checked is rejected unread', async () => {
+    const folder = 'flights/endless/';
+    await put(folder, { _SUCCESS: '' });
+    const many = Array.from({ length: uploadLimits.files + 1 }, (_, part) => `${folder}part-${part}.csv`);
+    const events = await closed(folder, 0, many);
+    expect(reads).toEqual([]);
+    expect(events).toMatchObject([{ 'detail-type': 'DatasetRejected', detail: { upload: `${folder}_SUCCESS` } }]);
+    expect(await reportOf(events[0])).toMatchObject({ code: 'too-many-files' });
   });
 
   it('is quarantined for one bad part, and for having no row at all', async () => {

@@ -108,6 +108,16 @@ function tooLarge(bytes: number, settings: UploadSettings): RejectedUpload {
   return { outcome: 'rejected', sha256: `unread-${bytes}`, bytes, report: report(refusal, undefined, settings) };
 }
 
+/** Of the files that a marker closes, for the marker: none of them is read. */
+export function tooManyFiles(files: number, bytes: number, settings: UploadSettings): RejectedUpload {
+  const refusal = new Refusal(
+    'too-many-files',
+    `the marker closes ${files} files, expected at most ${uploadLimits.files}`,
+    'join files, or upload them in several folders with a marker each',
+  );
+  return { outcome: 'rejected', sha256: `unread-${bytes}`, bytes, report: report(refusal, undefined, settings) };
+}
+
 function asRefusal(error: unknown): Refusal {
   if (error instanceof Refusal) return error;
   throw error;
