@@ -24,6 +24,7 @@ ADDITIONS = (
     "warm_functions",
     "delivery",
     "queue_retries",
+    "queue_sources",
     "schedules",
     "object_versions",
     "metrics_of_functions",

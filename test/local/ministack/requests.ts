@@ -113,11 +113,12 @@ export async function failingFunction(cloud: Clients, properties: object = {}): 
   return functionOf(cloud, "exports.handler = async () => { throw new Error('always'); };", properties);
 }
 
-/** Name of a new function, whose role may send to every queue. */
+/** Name of a new function, whose role may send to every queue and receive from it. */
 export async function functionOf(cloud: Clients, source: string, properties: object = {}): Promise<string> {
   const code = { ZipFile: source };
   const name = unique();
-  const send = { Effect: 'Allow', Action: 'sqs:SendMessage', Resource: '*' };
+  const actions = ['SendMessage', 'ReceiveMessage', 'DeleteMessage', 'GetQueueAttributes'].map((each) => `sqs:${each}`);
+  const send = { Effect: 'Allow', Action: actions, Resource: '*' };
   const role = await roleOf(cloud, { Service: 'lambda.amazonaws.com' }, policy(send));
   const required = { FunctionName: name, Handler: 'index.handler', Runtime: 'nodejs24.x', Role: role, Code: code };
   const stack = await deployed(cloud, one('AWS::Lambda::Function', { ...required, ...properties }));

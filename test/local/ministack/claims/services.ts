@@ -7,6 +7,7 @@ import { CreateLogGroupCommand, PutSubscriptionFilterCommand } from '@aws-sdk/cl
 import { DescribeTableCommand } from '@aws-sdk/client-dynamodb';
 import { PutRuleCommand, PutTargetsCommand, type Target } from '@aws-sdk/client-eventbridge';
 import { CreateBucketCommand, PutBucketNotificationConfigurationCommand, PutObjectCommand } from '@aws-sdk/client-s3';
+import { SendMessageCommand } from '@aws-sdk/client-sqs';
 import {
   account,
   alarmProperties,
@@ -54,6 +55,7 @@ export const serviceClaims: readonly Claim[] = [
   ['delivery', 'a rule reaches a queue, and its dead letters one, whose policy names the rule', ruleNeedsQueuePolicy],
   ['delivery', "a schedule calls its target by the role's permission", scheduleNeedsRole],
   ['delivery', "a function's dead letters need the permission of its role", deadLettersNeedRole],
+  ['queue_sources', 'a queue feeds a function whose role may receive from it', queueNeedsRole],
   ['encryption_settings', 'a template gives a table its key', templateEncryptsTable],
   ['encryption_settings', 'a log group is refused a key that does not let CloudWatch Logs in', logGroupNeedsKey],
 ];
@@ -146,21 +148,29 @@ async function apiNeedsPermission(cloud: Clients): Promise<boolean> {
   return (await status('/*/GET/who')) === 200 && (await status('/*/GET/another')) === 500;
 }
 
-/** Whether a function is called within two seconds: it leaves a file behind. */
+/** A function that leaves a file behind, and whether it has done so within two seconds. */
+async function tracedFunction(cloud: Clients, properties: object = {}) {
+  const trace = join(tmpdir(), `flywheel-${process.pid}-${unique()}`);
+  const write = `require('node:fs').writeFileSync(${JSON.stringify(trace)}, '')`;
+  const name = await functionOf(cloud, `exports.handler = async () => ${write};`, properties);
+  const isCalled = async () => {
+    for (const end = Date.now() + 2000; Date.now() < end; await pause()) if (existsSync(trace)) return true;
+    return false;
+  };
+  return { name, isCalled };
+}
+
 async function functionIsCalled(
   cloud: Clients,
   principal: string,
   source: string,
   call: (arn: string) => Promise<void>,
 ): Promise<boolean> {
-  const trace = join(tmpdir(), `flywheel-${process.pid}-${unique()}`);
-  const write = `require('node:fs').writeFileSync(${JSON.stringify(trace)}, '')`;
-  const FunctionName = await functionOf(cloud, `exports.handler = async () => ${write};`);
+  const { name: FunctionName, isCalled } = await tracedFunction(cloud);
   const permission = { FunctionName, Action: 'lambda:InvokeFunction', Principal: principal, SourceArn: source };
   await deployed(cloud, one('AWS::Lambda::Permission', permission));
   await call(`arn:aws:lambda:${region}:${account}:function:${FunctionName}`);
-  for (const end = Date.now() + 2000; Date.now() < end; await pause()) if (existsSync(trace)) return true;
-  return false;
+  return isCalled();
 }
 
 async function topicNeedsPermission(cloud: Clients): Promise<boolean> {
@@ -291,6 +301,22 @@ async function deadLettersNeedRole(cloud: Clients): Promise<boolean> {
   };
   const [own, other] = [unique(), unique()];
   return (await arrive(own, own)) && !(await arrive(own, other));
+}
+
+async function queueNeedsRole(cloud: Clients): Promise<boolean> {
+  const feeds = async (...actions: readonly string[]) => {
+    const name = unique();
+    const EventSourceArn = await queue(cloud, name);
+    const permission = policy({ Effect: 'Allow', Action: actions, Resource: EventSourceArn });
+    const Role = await roleOf(cloud, { Service: 'lambda.amazonaws.com' }, permission);
+    const { name: FunctionName, isCalled } = await tracedFunction(cloud, { Role });
+    await deployed(cloud, one('AWS::Lambda::EventSourceMapping', { EventSourceArn, FunctionName }));
+    const QueueUrl = `${cloud.endpoint}/${account}/${name}`;
+    await cloud.sqs.send(new SendMessageCommand({ QueueUrl, MessageBody: 'x' }));
+    return isCalled();
+  };
+  const all = ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:GetQueueAttributes'];
+  return (await feeds(...all)) && !(await feeds(...all.slice(1)));
 }
 
 async function templateEncryptsTable(cloud: Clients): Promise<boolean> {
