@@ -12,7 +12,7 @@ afterAll(() => session?.stop(), 60_000);
 const onXgboost = { TrainingImage: image, TrainingInputMode: 'File' as const };
 const leavesFailure = `
 import os, sys
-open(os.path.join("/opt/ml", "output", "failure"), "w").write("the label is missing")
+open(os.path.join(os.environ.get("SAGEMAKER_BASE_DIR", "/opt/ml"), "output", "failure"), "w").write("the label is missing")
 sys.exit(3)`;
 
 describe('MetricDefinitions', () => {

@@ -27,7 +27,7 @@ test('inputs are downloaded, outputs uploaded, and the configuration tells the r
   await session.put('sum/in/deep/b.txt', '2');
   const script = `
 import json, os
-base = "/opt/ml"
+base = os.environ.get("SAGEMAKER_BASE_DIR", "/opt/ml")
 inputs = os.path.join(base, "processing/input/numbers")
 total = sum(int(open(os.path.join(at, name)).read()) for at, _, names in os.walk(inputs) for name in names)
 config = json.load(open(os.path.join(base, "config/processingjobconfig.json")))

@@ -336,7 +336,7 @@ time.sleep(60)`;
 test('an interrupted spot job starts again from its checkpoint', async () => {
   const script = `
 import os, time
-folder = os.path.join("/opt/ml", "checkpoints")
+folder = os.path.join(os.environ.get("SAGEMAKER_BASE_DIR", "/opt/ml"), "checkpoints")
 if not os.path.exists(os.path.join(folder, "half.txt")):
     open(os.path.join(folder, "half.txt"), "w").write("half way")
     time.sleep(60)
