@@ -228,6 +228,10 @@ describe('footers that lie', () => {
   const note = { pages: [dataPage(10, PLAIN, levels(run(10, 0)))] };
   test.each<[string, Buffer]>([
     ['a column outside of the file', fileOf({ ...note, claims: { offset: 1 << 30 } }, 10)],
+    [
+      'a column that is nowhere: hyparquet asks for it ahead, and hears of no failure',
+      fileOf({ ...note, claims: { isNowhere: true } }, 10),
+    ],
     ['a column of two thousand million bytes', fileOf({ ...note, claims: { bytes: 2 ** 31 } }, 10)],
     ['one column under a thousand names', fileOf(note, 10, { groups: 1000, isShared: true })],
     ['rows without pages', fileOf({ pages: [] }, 1_000_000)],

@@ -137,7 +137,7 @@ export interface ForgedColumn {
   readonly statistic?: Buffer;
   /** Pages of each row group. */
   readonly pages: readonly Buffer[];
-  readonly claims?: { readonly offset?: number; readonly bytes?: number };
+  readonly claims?: { readonly offset?: number; readonly bytes?: number; readonly isNowhere?: boolean };
 }
 
 export interface ForgedFile {
@@ -222,8 +222,7 @@ function columnChunk(
     [4, i32(isZstd ? 6 : 0)],
     [5, i64(rows)],
     [6, i64(100)],
-    [7, i64(claims.bytes ?? bytes)],
-    [9, i64(offset)],
+    ...(claims.isNowhere ? [] : [[7, i64(claims.bytes ?? bytes)] as const, [9, i64(offset)] as const]),
     ...(statistic ? [[12, struct([1, text(statistic)])] as const] : []),
   );
   return struct([2, i64(0)], [3, meta]);
