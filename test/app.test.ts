@@ -131,13 +131,16 @@ describe('events', () => {
     expect([...(routes().get('record-event') ?? [])].sort()).toEqual(Object.keys(domainEvents).sort());
   });
 
-  /** Files that handlers share, which are no function's own. */
-  const steps = readdirSync(new URL('../lambdas/handlers', import.meta.url))
-    .map((file) => file.replace('.ts', ''))
-    .filter((name) => !functionNames().some((each) => each === name));
+  /** What handlers share: text by file, `evaluation/evaluation-steps.ts`. */
+  const stepsFolder = new URL('../lambdas/steps/', import.meta.url);
+  const steps = new Map(
+    readdirSync(stepsFolder, { recursive: true, encoding: 'utf8' })
+      .filter((file) => file.endsWith('.ts'))
+      .map((file) => [file, readFileSync(new URL(file, stepsFolder), 'utf8')]),
+  );
 
   it('of the domain are all published by a handler', () => {
-    const handlers = [...functionNames(), ...steps].map(source).join('\n');
+    const handlers = [...functionNames().map(source), ...steps.values()].join('\n');
     const published = Object.keys(domainEvents).filter((name) =>
       new RegExp(`publish(?:Demand)?\\(\\s*${name}\\b`).test(handlers),
     );
@@ -145,12 +148,11 @@ describe('events', () => {
   });
 
   /** What a handler publishes, by its words and those of the steps that it shares with another. */
-  function publishedBy(name: string): Set<string> {
-    const text = source(name);
+  function publishedBy(text: string): Set<string> {
     // `definition`: what publishDemand was called with, which stands where it is called.
     const own = [...text.matchAll(/publish(?:All|Demand)?\(\s*(?!definition)(\w+)/g)].map(([, event = '']) => event);
-    const shared = steps.filter((step) => text.includes(`from './${step}.ts'`));
-    return new Set([...own, ...shared.flatMap((step) => [...publishedBy(step)])]);
+    const shared = [...steps].filter(([file]) => text.includes(`/${file.split('/').at(-1)}'`));
+    return new Set([...own, ...shared.flatMap(([, step]) => [...publishedBy(step)])]);
   }
 
   it('may be published by the functions whose handlers do, each by its own', () => {
@@ -179,7 +181,7 @@ describe('events', () => {
       reconciliationDue: 'ReconciliationDue',
     };
     for (const name of functionNames()) {
-      const published = [...publishedBy(name)].map((event) => due[event] ?? event);
+      const published = [...publishedBy(source(name))].map((event) => due[event] ?? event);
       expect((allowed.get(name) ?? []).toSorted(), name).toEqual(published.sort());
     }
   });

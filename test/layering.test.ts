@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { environments } from '../lambdas/contract/env.ts';
 
 const root = resolve(import.meta.dirname, '..');
 
@@ -32,7 +33,7 @@ const layers: readonly Layer[] = [
   },
   {
     folder: 'lambdas/steps',
-    may: ['lambdas/contract', 'lambdas/domain', 'lambdas/stores', 'lambdas/runtime', 'node:'],
+    may: ['lambdas/contract', 'lambdas/domain', 'lambdas/stores', 'lambdas/runtime', 'node:', 'zod'],
   },
   {
     folder: 'lambdas/handlers',
@@ -109,6 +110,13 @@ describe('imports', () => {
       expect.arrayContaining(['esbuild', 'lambdas/contract/env.ts', 'lib/config/index.ts', 'node:fs']),
     );
   });
+});
+
+it('a handler is a function, each in a file of its name; what two of them share is a step', () => {
+  const names = filesOf('lambdas/handlers').map((file) => file.replace(/^lambdas\/handlers\/|\.ts$/g, ''));
+  expect(names.sort()).toEqual(Object.keys(environments).sort());
+  const imported = filesOf('lambdas').flatMap(importsOf);
+  expect(imported.filter(({ target }) => target.startsWith('lambdas/handlers/'))).toEqual([]);
 });
 
 it('no function asks whether it is local', () => {

@@ -257,6 +257,9 @@ export const registrationRecord = z.object({
 /** The detail of the event that a demand was published as; its type is part of the key. */
 export const demandRecord = z.object({ detail: z.record(z.string(), z.unknown()) });
 
+/** Captured requests of one model and hour: the counts, and which files are in them. */
+export const countsItem = z.object({ revision: z.int(), files: z.array(z.string()), counts: z.string() });
+
 export const edgeRecord = z.object({ from: z.string(), relation: z.string(), to: z.string(), at });
 
 export const journalRecord = z.object({

@@ -6,9 +6,9 @@ import { effectOfDecision } from '../domain/gate/person.ts';
 import { accepted, demandOf } from '../runtime/demand.ts';
 import type { Context } from '../runtime/event-handler.ts';
 import { type HttpAnswer, HttpProblem, type HttpRequest, httpHandler } from '../runtime/http-handler.ts';
+import { publishDemand, recordedDemand } from '../steps/operations/demands.ts';
 import { type EventPublisher, eventPublisher } from '../stores/event-publisher.ts';
 import { type LineageStore, lineageStore } from '../stores/lineage-store.ts';
-import { publishDemand, recordedDemand } from './demands.ts';
 
 interface Services {
   readonly lineage: LineageStore;

@@ -10,12 +10,12 @@ import { rollbackAlarmNames, rollbackAlarms } from '../domain/serving/rollback-a
 import { type Context, eventHandler, type ParsedEvent } from '../runtime/event-handler.ts';
 import { type ProjectRoles, roleOf } from '../runtime/project-roles.ts';
 import { projectNamed } from '../runtime/settings.ts';
+import { settleDeployment } from '../steps/serving/settle-deployment.ts';
 import { type AlarmStore, alarmStore } from '../stores/alarm-store.ts';
 import { type EndpointGateway, endpointGateway } from '../stores/endpoint-gateway.ts';
 import { type EndpointLogs, endpointLogs } from '../stores/endpoint-logs.ts';
 import { type EventPublisher, eventPublisher } from '../stores/event-publisher.ts';
 import { type LineageStore, lineageStore } from '../stores/lineage-store.ts';
-import { settleDeployment } from './settle-deployment.ts';
 
 interface Services {
   readonly lineage: LineageStore;

@@ -4,11 +4,11 @@ import { StepOverdue } from '../contract/events.ts';
 import { endpointName } from '../contract/keys.ts';
 import { type Context, eventHandler, type ParsedEvent } from '../runtime/event-handler.ts';
 import { findProject } from '../runtime/settings.ts';
+import { settleDeployment } from '../steps/serving/settle-deployment.ts';
 import { type AlarmStore, alarmStore } from '../stores/alarm-store.ts';
 import { type EndpointGateway, endpointGateway } from '../stores/endpoint-gateway.ts';
 import { type EventPublisher, eventPublisher } from '../stores/event-publisher.ts';
 import { type LineageStore, lineageStore } from '../stores/lineage-store.ts';
-import { settleDeployment } from './settle-deployment.ts';
 
 type Events = ParsedEvent<typeof endpointStateChange | typeof endpointDeploymentStateChange | typeof StepOverdue>;
 interface Services {

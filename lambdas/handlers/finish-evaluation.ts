@@ -12,12 +12,7 @@ import { summarizeEvaluation } from '../domain/evaluation-summary.ts';
 import { installationOf } from '../domain/installation.ts';
 import { type Context, eventHandler, type ParsedEvent } from '../runtime/event-handler.ts';
 import { projectNamed } from '../runtime/settings.ts';
-import { budgetWrites, released, used } from '../stores/budget-writes.ts';
-import { type EventPublisher, eventPublisher } from '../stores/event-publisher.ts';
-import { type LineageStore, lineageStore } from '../stores/lineage-store.ts';
-import { type ModelStore, modelStore } from '../stores/model-store.ts';
-import { type TrainingGateway, trainingGateway } from '../stores/training-gateway.ts';
-import { evaluationId, withReservation } from './evaluation-requests.ts';
+import { evaluationId, withReservation } from '../steps/evaluation/evaluation-requests.ts';
 import {
   announceFailure,
   type Failure,
@@ -27,7 +22,12 @@ import {
   replaceEvaluation,
   UNDER_WAY,
   waitsFor,
-} from './evaluation-steps.ts';
+} from '../steps/evaluation/evaluation-steps.ts';
+import { budgetWrites, released, used } from '../stores/budget-writes.ts';
+import { type EventPublisher, eventPublisher } from '../stores/event-publisher.ts';
+import { type LineageStore, lineageStore } from '../stores/lineage-store.ts';
+import { type ModelStore, modelStore } from '../stores/model-store.ts';
+import { type TrainingGateway, trainingGateway } from '../stores/training-gateway.ts';
 
 type Events = ParsedEvent<typeof processingJobStateChange | typeof StepOverdue>;
 interface Services {

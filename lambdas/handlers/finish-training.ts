@@ -17,12 +17,19 @@ import {
 import { servingImageUri } from '../domain/training-run.ts';
 import { type Context, eventHandler, type ParsedEvent } from '../runtime/event-handler.ts';
 import { projectNamed } from '../runtime/settings.ts';
+import { announceDue } from '../steps/training/training-due.ts';
+import {
+  announceDelay,
+  announceFailure,
+  endOfRun,
+  failRun,
+  runNode,
+  UNDER_WAY,
+} from '../steps/training/training-steps.ts';
 import { budgetWrites, used } from '../stores/budget-writes.ts';
 import { type EventPublisher, eventPublisher } from '../stores/event-publisher.ts';
 import { type LineageStore, lineageStore } from '../stores/lineage-store.ts';
 import { type TrainingGateway, trainingGateway } from '../stores/training-gateway.ts';
-import { announceDue } from './training-due.ts';
-import { announceDelay, announceFailure, endOfRun, failRun, runNode, UNDER_WAY } from './training-steps.ts';
 
 type Events = ParsedEvent<typeof trainingJobStateChange | typeof StepOverdue>;
 interface Services {

@@ -16,10 +16,16 @@ import { judgeCandidate as judge } from '../domain/gate/judge.ts';
 import { effectOfDecision } from '../domain/gate/person.ts';
 import { type Context, eventHandler, type ParsedEvent } from '../runtime/event-handler.ts';
 import { projectNamed } from '../runtime/settings.ts';
+import {
+  decisionOfDemand,
+  decisionOn,
+  gateDecision,
+  personDecision,
+  reinstatement,
+} from '../steps/approval/decisions.ts';
+import { recordedDemand } from '../steps/operations/demands.ts';
 import { type EventPublisher, eventPublisher } from '../stores/event-publisher.ts';
 import { type LineageStore, lineageStore, type RecordOf } from '../stores/lineage-store.ts';
-import { decisionOfDemand, decisionOn, gateDecision, personDecision, reinstatement } from './decisions.ts';
-import { recordedDemand } from './demands.ts';
 
 type Events = ParsedEvent<typeof ModelEvaluated | typeof ApprovalGiven>;
 type Decision = RecordOf<'decision'>;

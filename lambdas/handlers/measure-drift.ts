@@ -5,6 +5,7 @@ import { DriftDetected, DriftMeasured, DriftMeasurementDemanded } from '../contr
 import { itemKey, nodeId } from '../contract/keys.ts';
 import { metrics } from '../contract/metrics.ts';
 import type { BaselineFile } from '../contract/model-files.ts';
+import { countsItem } from '../contract/records.ts';
 import type { ProjectSettings } from '../contract/settings.ts';
 import { type Counts, decodeCounts, emptyCounts, mergeCounts } from '../domain/drift/counts.ts';
 import { type DriftMeasurement, driftState, measureDrift as measure } from '../domain/drift/measure.ts';
@@ -16,7 +17,6 @@ import { type CaptureStore, captureStore } from '../stores/capture-store.ts';
 import { type EventPublisher, eventPublisher } from '../stores/event-publisher.ts';
 import { type LineageStore, lineageStore } from '../stores/lineage-store.ts';
 import { type ModelStore, modelStore } from '../stores/model-store.ts';
-import { countsItem } from './profile-capture.ts';
 
 type Events = ParsedEvent<typeof driftMeasurementDue | typeof DriftMeasurementDemanded>;
 interface Services {

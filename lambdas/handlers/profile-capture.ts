@@ -1,9 +1,9 @@
 /** A capture file arrived → its rows become counts in the bins of their model's baseline, by hour. */
-import * as z from 'zod/mini';
 import { s3ObjectCreated } from '../contract/aws-events.ts';
 import { captureKey, itemKey, modelVersionName } from '../contract/keys.ts';
 import { captureLimits } from '../contract/limits.ts';
 import type { BaselineFile } from '../contract/model-files.ts';
+import { countsItem } from '../contract/records.ts';
 import { type Counts, decodeCounts, encodeCounts, fingerprint, mergeCounts } from '../domain/drift/counts.ts';
 import { CaptureTally, type CountedModel } from '../domain/drift/tally.ts';
 import { ConcurrentChange } from '../domain/errors.ts';
@@ -18,9 +18,6 @@ interface Services {
   readonly captures: Pick<CaptureStore, 'captured'>;
   readonly models: Pick<ModelStore, 'readBaseline'>;
 }
-
-/** One model and hour: the counts, and which files are in them. */
-export const countsItem = z.object({ revision: z.int(), files: z.array(z.string()), counts: z.string() });
 
 /** Counts are kept for longer than any window looks back. */
 const KEEP_SECONDS = 90 * 24 * 3600;

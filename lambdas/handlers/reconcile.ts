@@ -15,12 +15,12 @@ import type { EvaluationRecord } from '../contract/records.ts';
 import type { ProjectSettings } from '../contract/settings.ts';
 import { type Context, eventHandler, type ParsedEvent } from '../runtime/event-handler.ts';
 import { eachProject, projectNamed } from '../runtime/settings.ts';
+import { requireDecisionOn } from '../steps/approval/decisions.ts';
+import { announceDue } from '../steps/training/training-due.ts';
 import { type EndpointGateway, endpointGateway } from '../stores/endpoint-gateway.ts';
 import { type EventPublisher, eventPublisher } from '../stores/event-publisher.ts';
 import { type LineageStore, lineageStore } from '../stores/lineage-store.ts';
 import { type TrainingGateway, trainingGateway } from '../stores/training-gateway.ts';
-import { requireDecisionOn } from './decisions.ts';
-import { announceDue } from './training-due.ts';
 
 interface Services {
   readonly lineage: LineageStore;

@@ -4,9 +4,9 @@ import { trainingRequest } from '../contract/http.ts';
 import { accepted, demandOf } from '../runtime/demand.ts';
 import type { Context } from '../runtime/event-handler.ts';
 import { type HttpAnswer, type HttpRequest, httpHandler } from '../runtime/http-handler.ts';
+import { publishDemand } from '../steps/operations/demands.ts';
 import { type EventPublisher, eventPublisher } from '../stores/event-publisher.ts';
 import { type LineageStore, lineageStore } from '../stores/lineage-store.ts';
-import { publishDemand } from './demands.ts';
 
 interface Services {
   readonly lineage: Pick<LineageStore, 'once'>;

@@ -23,12 +23,12 @@ import {
 import { runIdentity } from '../domain/training-run.ts';
 import { type Context, eventHandler, type ParsedEvent } from '../runtime/event-handler.ts';
 import { projectNamed } from '../runtime/settings.ts';
+import { evaluateAgain } from '../steps/evaluation/evaluation-requests.ts';
+import { recordedDemand } from '../steps/operations/demands.ts';
 import { budgetWrites, monthOf, reservationOf, reserved } from '../stores/budget-writes.ts';
 import { type EventPublisher, eventPublisher } from '../stores/event-publisher.ts';
 import { type LineageStore, lineageStore } from '../stores/lineage-store.ts';
 import type { Write } from '../stores/lineage-writes.ts';
-import { recordedDemand } from './demands.ts';
-import { evaluateAgain } from './evaluation-requests.ts';
 
 type Causes = ParsedEvent<typeof DatasetVersionRegistered | typeof DriftDetected | typeof TrainingDemanded>;
 type Events = Causes | ParsedEvent<typeof TrainingDue>;

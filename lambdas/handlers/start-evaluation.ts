@@ -11,12 +11,17 @@ import { isOutOfPatience } from '../domain/jobs.ts';
 import { type Context, eventHandler, type ParsedEvent } from '../runtime/event-handler.ts';
 import { type ProjectRoles, roleOf } from '../runtime/project-roles.ts';
 import { projectNamed } from '../runtime/settings.ts';
+import {
+  announceRequest,
+  evaluationId,
+  recordOfEvaluation,
+  withReservation,
+} from '../steps/evaluation/evaluation-requests.ts';
+import { announceFailure, giveUpEvaluation, replaceEvaluation } from '../steps/evaluation/evaluation-steps.ts';
 import { budgetWrites, reserved } from '../stores/budget-writes.ts';
 import { type EventPublisher, eventPublisher } from '../stores/event-publisher.ts';
 import { type LineageStore, lineageStore } from '../stores/lineage-store.ts';
 import { type CreateOutcome, type TrainingGateway, trainingGateway } from '../stores/training-gateway.ts';
-import { announceRequest, evaluationId, recordOfEvaluation, withReservation } from './evaluation-requests.ts';
-import { announceFailure, giveUpEvaluation, replaceEvaluation } from './evaluation-steps.ts';
 
 interface Services {
   readonly lineage: LineageStore;

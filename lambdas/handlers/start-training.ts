@@ -10,14 +10,14 @@ import { readCodeArchive } from '../runtime/code-archive.ts';
 import { type Context, eventHandler, type ParsedEvent } from '../runtime/event-handler.ts';
 import { type ProjectRoles, roleOf } from '../runtime/project-roles.ts';
 import { projectNamed } from '../runtime/settings.ts';
+import { announceDue } from '../steps/training/training-due.ts';
+import { announceDelay, announceFailure, endOfRun, failRun, runNode } from '../steps/training/training-steps.ts';
 import { type DatasetStore, datasetStore } from '../stores/dataset-store.ts';
 import { type EventPublisher, eventPublisher } from '../stores/event-publisher.ts';
 import { type LineageStore, lineageStore } from '../stores/lineage-store.ts';
 import { TRANSACTION_LIMIT, type Write } from '../stores/lineage-writes.ts';
 import { type ModelStore, modelStore } from '../stores/model-store.ts';
 import { type TrainingGateway, trainingGateway } from '../stores/training-gateway.ts';
-import { announceDue } from './training-due.ts';
-import { announceDelay, announceFailure, endOfRun, failRun, runNode } from './training-steps.ts';
 
 interface Services {
   readonly lineage: LineageStore;

@@ -1,17 +1,17 @@
 /** What deploy-model and finish-deployment share: takes the wanted deployment as far as the endpoint has come. */
-import { DeploymentRolledBack, ModelApproved, ModelDeployed } from '../contract/events.ts';
-import { nodeId } from '../contract/keys.ts';
-import { metrics } from '../contract/metrics.ts';
-import type { DeploymentRecord, StateRecord } from '../contract/records.ts';
-import { ConcurrentChange } from '../domain/errors.ts';
-import { rollbackAlarmNames } from '../domain/serving/rollback-alarms.ts';
-import { judgeDeployment } from '../domain/serving/verdict.ts';
-import type { Context } from '../runtime/event-handler.ts';
-import type { AlarmStore } from '../stores/alarm-store.ts';
-import type { EndpointGateway } from '../stores/endpoint-gateway.ts';
-import type { EventPublisher } from '../stores/event-publisher.ts';
-import type { LineageStore } from '../stores/lineage-store.ts';
-import { requireDecisionOn } from './decisions.ts';
+import { DeploymentRolledBack, ModelApproved, ModelDeployed } from '../../contract/events.ts';
+import { nodeId } from '../../contract/keys.ts';
+import { metrics } from '../../contract/metrics.ts';
+import type { DeploymentRecord, StateRecord } from '../../contract/records.ts';
+import { ConcurrentChange } from '../../domain/errors.ts';
+import { rollbackAlarmNames } from '../../domain/serving/rollback-alarms.ts';
+import { judgeDeployment } from '../../domain/serving/verdict.ts';
+import type { Context } from '../../runtime/event-handler.ts';
+import type { AlarmStore } from '../../stores/alarm-store.ts';
+import type { EndpointGateway } from '../../stores/endpoint-gateway.ts';
+import type { EventPublisher } from '../../stores/event-publisher.ts';
+import type { LineageStore } from '../../stores/lineage-store.ts';
+import { requireDecisionOn } from '../approval/decisions.ts';
 
 interface Services {
   readonly lineage: LineageStore;

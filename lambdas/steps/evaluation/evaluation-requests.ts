@@ -1,15 +1,15 @@
 /** What the steps of evaluation and request-training share: how an evaluation is asked for. */
-import { EvaluationDelayed, EvaluationRequested } from '../contract/events.ts';
-import { nodeId } from '../contract/keys.ts';
-import type { EvaluationRecord, ModelRecord, TrainingRunRecord } from '../contract/records.ts';
-import type { ProjectSettings } from '../contract/settings.ts';
-import { ConcurrentChange } from '../domain/errors.ts';
-import { newEvaluation } from '../domain/evaluation-plan.ts';
-import type { Context } from '../runtime/event-handler.ts';
-import { budgetWrites, reservationOf, reserved } from '../stores/budget-writes.ts';
-import type { EventPublisher } from '../stores/event-publisher.ts';
-import type { LineageStore } from '../stores/lineage-store.ts';
-import type { Write } from '../stores/lineage-writes.ts';
+import { EvaluationDelayed, EvaluationRequested } from '../../contract/events.ts';
+import { nodeId } from '../../contract/keys.ts';
+import type { EvaluationRecord, ModelRecord, TrainingRunRecord } from '../../contract/records.ts';
+import type { ProjectSettings } from '../../contract/settings.ts';
+import { ConcurrentChange } from '../../domain/errors.ts';
+import { newEvaluation } from '../../domain/evaluation-plan.ts';
+import type { Context } from '../../runtime/event-handler.ts';
+import { budgetWrites, reservationOf, reserved } from '../../stores/budget-writes.ts';
+import type { EventPublisher } from '../../stores/event-publisher.ts';
+import type { LineageStore } from '../../stores/lineage-store.ts';
+import type { Write } from '../../stores/lineage-writes.ts';
 
 interface Services {
   readonly lineage: LineageStore;

@@ -1,7 +1,7 @@
 /** What the steps of training and reconcile share: the word that something which waited can be decided. */
-import { TrainingDue } from '../contract/events.ts';
-import type { StateRecord } from '../contract/records.ts';
-import type { EventPublisher } from '../stores/event-publisher.ts';
+import { TrainingDue } from '../../contract/events.ts';
+import type { StateRecord } from '../../contract/records.ts';
+import type { EventPublisher } from '../../stores/event-publisher.ts';
 
 /** Tells, when no run is under way, that what waited for that can be decided. */
 export async function announceDue(

@@ -3,12 +3,12 @@
  * them. An event, or a call of a function, that says a person demanded something is worth nothing without the record.
  */
 import type * as z from 'zod/mini';
-import type { EventDefinition } from '../contract/events.ts';
-import { itemKey } from '../contract/keys.ts';
-import { demandRecord } from '../contract/records.ts';
-import { HttpProblem } from '../runtime/http-handler.ts';
-import type { EventPublisher } from '../stores/event-publisher.ts';
-import type { LineageStore } from '../stores/lineage-store.ts';
+import type { EventDefinition } from '../../contract/events.ts';
+import { itemKey } from '../../contract/keys.ts';
+import { demandRecord } from '../../contract/records.ts';
+import { HttpProblem } from '../../runtime/http-handler.ts';
+import type { EventPublisher } from '../../stores/event-publisher.ts';
+import type { LineageStore } from '../../stores/lineage-store.ts';
 
 interface DemandDetail {
   readonly project: string;

@@ -1,14 +1,14 @@
 /** What start-training and finish-training share: how a training run waits, and how it ends. */
-import { TrainingDelayed, TrainingFailed } from '../contract/events.ts';
-import { nodeId } from '../contract/keys.ts';
-import { metrics } from '../contract/metrics.ts';
-import type { StateRecord, TrainingRunRecord } from '../contract/records.ts';
-import { ConcurrentChange } from '../domain/errors.ts';
-import type { Context } from '../runtime/event-handler.ts';
-import { budgetWrites, released, used } from '../stores/budget-writes.ts';
-import type { EventPublisher } from '../stores/event-publisher.ts';
-import type { LineageStore } from '../stores/lineage-store.ts';
-import type { Write } from '../stores/lineage-writes.ts';
+import { TrainingDelayed, TrainingFailed } from '../../contract/events.ts';
+import { nodeId } from '../../contract/keys.ts';
+import { metrics } from '../../contract/metrics.ts';
+import type { StateRecord, TrainingRunRecord } from '../../contract/records.ts';
+import { ConcurrentChange } from '../../domain/errors.ts';
+import type { Context } from '../../runtime/event-handler.ts';
+import { budgetWrites, released, used } from '../../stores/budget-writes.ts';
+import type { EventPublisher } from '../../stores/event-publisher.ts';
+import type { LineageStore } from '../../stores/lineage-store.ts';
+import type { Write } from '../../stores/lineage-writes.ts';
 import { announceDue } from './training-due.ts';
 
 interface Services {

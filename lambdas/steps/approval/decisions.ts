@@ -1,5 +1,5 @@
 /** The decisions on a model: the gate's, and after it, where the gate asked, a person's. */
-import type { LineageStore, RecordOf } from '../stores/lineage-store.ts';
+import type { LineageStore, RecordOf } from '../../stores/lineage-store.ts';
 
 /** Keys of the decision records of a model, within its project. */
 export const gateDecision = (model: number): string => `${model}`;

@@ -1,14 +1,14 @@
 /** What start-evaluation and finish-evaluation share: how an evaluation without a result ends, and another takes its place. */
-import { EvaluationFailed } from '../contract/events.ts';
-import { nodeId } from '../contract/keys.ts';
-import { metrics } from '../contract/metrics.ts';
-import type { EvaluationRecord, ModelRecord } from '../contract/records.ts';
-import { ConcurrentChange } from '../domain/errors.ts';
-import type { Context } from '../runtime/event-handler.ts';
-import { budgetWrites, released, reserved, used } from '../stores/budget-writes.ts';
-import type { EventPublisher } from '../stores/event-publisher.ts';
-import type { LineageStore } from '../stores/lineage-store.ts';
-import type { Write } from '../stores/lineage-writes.ts';
+import { EvaluationFailed } from '../../contract/events.ts';
+import { nodeId } from '../../contract/keys.ts';
+import { metrics } from '../../contract/metrics.ts';
+import type { EvaluationRecord, ModelRecord } from '../../contract/records.ts';
+import { ConcurrentChange } from '../../domain/errors.ts';
+import type { Context } from '../../runtime/event-handler.ts';
+import { budgetWrites, released, reserved, used } from '../../stores/budget-writes.ts';
+import type { EventPublisher } from '../../stores/event-publisher.ts';
+import type { LineageStore } from '../../stores/lineage-store.ts';
+import type { Write } from '../../stores/lineage-writes.ts';
 import { announceRequest, evaluationId, recordOfEvaluation } from './evaluation-requests.ts';
 
 interface Services {
