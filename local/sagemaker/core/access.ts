@@ -64,13 +64,10 @@ export class Access {
       return { accessKeyId, region, account, principalArn: `arn:aws:iam::${account}:root` };
     }
     const key = await this.#key(accessKeyId, region);
-    // The emulator's root keys have no secret of their own: it checks no signature of theirs either.
-    if (!key.principalArn.endsWith(':root')) {
-      if (key.sessionToken !== undefined && key.sessionToken !== request.headers['x-amz-security-token']) {
-        throw invalidToken('The security token included in the request is invalid.');
-      }
-      verifySignature(request, claim, key.secretAccessKey, this.#options.clock.now());
+    if (key.sessionToken !== undefined && key.sessionToken !== request.headers['x-amz-security-token']) {
+      throw invalidToken('The security token included in the request is invalid.');
     }
+    verifySignature(request, claim, key.secretAccessKey, this.#options.clock.now());
     return { accessKeyId, region, account: key.account, principalArn: key.principalArn };
   }
 

@@ -501,6 +501,8 @@ describe('IAM decides', () => {
         new DescribeTrainingJobCommand({ TrainingJobName: 'x' }),
       );
     await expect(list(accessKeyId)).rejects.toMatchObject({ name: 'InvalidSignatureException' });
+    // The root user's key, too.
+    await expect(list('test')).rejects.toMatchObject({ name: 'InvalidSignatureException' });
     await expect(list('AKIAUNKNOWNUNKNOWN00')).rejects.toMatchObject({
       message: 'The security token included in the request is invalid.',
     });
