@@ -58,14 +58,18 @@ export function trainingGateway(client = new SageMakerClient({})) {
       const job = await unlessGone(client.send(new DescribeTrainingJobCommand({ TrainingJobName: jobName })));
       if (!job)
         return { ...GONE, artifact: '', image: '', billableSeconds: 0, trainingSeconds: 0, endedAt: new Date() };
-      const end = jobEnd(job.TrainingJobStatus, job.FailureReason, job.SecondaryStatus);
+      const trained = phaseSeconds(job.SecondaryStatusTransitions, 'Training');
+      const end =
+        job.SecondaryStatus === 'MaxWaitTimeExceeded'
+          ? waitIsOver(trained)
+          : jobEnd(job.TrainingJobStatus, job.FailureReason, job.SecondaryStatus);
       return (
         end && {
           ...end,
           artifact: job.ModelArtifacts?.S3ModelArtifacts ?? '',
           image: job.AlgorithmSpecification?.TrainingImage ?? '',
           billableSeconds: job.BillableTimeInSeconds ?? 0,
-          trainingSeconds: phaseSeconds(job.SecondaryStatusTransitions, 'Training'),
+          trainingSeconds: trained,
           endedAt: job.TrainingEndTime ?? job.LastModifiedTime ?? new Date(),
         }
       );
@@ -178,6 +182,18 @@ function jobEnd(
     default:
       return undefined;
   }
+}
+
+/**
+ * A spot job that gets no instance does not fail: it waits, and is stopped when MaxWaitTimeInSeconds is over
+ * (`MaxWaitTimeExceeded` of SecondaryStatus in the API reference). Before its container ran, that is a lack of capacity.
+ */
+function waitIsOver(trainingSeconds: number): JobEnd {
+  const reason =
+    trainingSeconds > 0
+      ? 'the spot instance was taken away, and the time to wait for another is over (MaxWaitTimeExceeded)'
+      : 'CapacityError: no spot instance in the time that the job may wait (MaxWaitTimeExceeded)';
+  return { outcome: 'failed', reason };
 }
 
 function phaseSeconds(

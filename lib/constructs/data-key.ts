@@ -73,6 +73,15 @@ export class DataKey extends Construct {
     return new Access({ DATA_KEY_ARN: this.key.keyArn }, []).and(this.use());
   }
 
+  /**
+   * To run a job or an endpoint whose outputs and volumes are encrypted, as the role that SageMaker assumes. "SageMaker AI
+   * Roles" of the developer guide: Encrypt for a KmsKeyId of outputs, CreateGrant for one of volumes. It names no condition for
+   * CreateGrant, and whether the assumed role's session counts as a service's call is not said, so there is none.
+   */
+  execute(): Access {
+    return allow({ actions: [...USE, 'kms:Encrypt', 'kms:CreateGrant'], resources: [this.key.keyArn] });
+  }
+
   /** To name the key in requests whose data another service encrypts: SageMaker makes a grant for its volumes. */
   name(): Access<{ DATA_KEY_ARN: string }> {
     return new Access({ DATA_KEY_ARN: this.key.keyArn }, [

@@ -1,5 +1,4 @@
 /** Candidate → a processing job that scores it beside the champion → the gate's decision. */
-import { Duration } from 'aws-cdk-lib';
 import { EventField, Rule, RuleTargetInput } from 'aws-cdk-lib/aws-events';
 import { SnsTopic } from 'aws-cdk-lib/aws-events-targets';
 import { Construct } from 'constructs';
@@ -21,8 +20,8 @@ import {
 import { sageMakerPrefix } from '../../lambdas/contract/keys.ts';
 import { metrics } from '../../lambdas/contract/metrics.ts';
 import { deadLetterQueue } from './dead-letter-queue.ts';
-import { EventFunction, RETRIES } from './event-function.ts';
-import { EventRoute } from './event-route.ts';
+import { EventFunction } from './event-function.ts';
+import { DELIVERY_RETRIES, EventRoute, LONGEST_DELIVERY } from './event-route.ts';
 import type { Platform } from './platform.ts';
 import { sumOf } from './project-metrics.ts';
 import type { ProjectRoles } from './project-roles.ts';
@@ -114,8 +113,8 @@ export class Evaluation extends Construct {
         // for an encrypted topic may not arrive when its target names one.
         new SnsTopic(topic, {
           deadLetterQueue: deadLetterQueue(this, 'UnansweredRequests', { platform, of: 'approval requests' }),
-          retryAttempts: RETRIES,
-          maxEventAge: Duration.hours(6),
+          retryAttempts: DELIVERY_RETRIES,
+          maxEventAge: LONGEST_DELIVERY,
           message: RuleTargetInput.fromText(
             `Model ${project}/${model} of environment ${environment.name} waits for approval: npx flywheel approve ${project}/${model} --env ${environment.name} --reason "..."`,
           ),

@@ -4,7 +4,7 @@ import { type EventBus, type EventPattern, Rule } from 'aws-cdk-lib/aws-events';
 import { LambdaFunction } from 'aws-cdk-lib/aws-events-targets';
 import { Construct } from 'constructs';
 import { EVENT_SOURCE } from '../../lambdas/contract/events.ts';
-import { type EventFunction, RETRIES } from './event-function.ts';
+import type { EventFunction } from './event-function.ts';
 
 /** A domain event or an AWS event of the contract. */
 interface RoutedEvent {
@@ -12,6 +12,13 @@ interface RoutedEvent {
   readonly source?: string;
   readonly detailType: string;
 }
+
+/**
+ * How often and how long EventBridge tries to hand an event over: its own default of attempts. They are made only while the
+ * target's API is throttled or away; what a function does with the event is retried by Lambda.
+ */
+export const DELIVERY_RETRIES = 185;
+export const LONGEST_DELIVERY = Duration.hours(6);
 
 export interface EventRouteProps {
   /** @default - the account's default bus, where the events of AWS arrive */
@@ -39,8 +46,8 @@ export class EventRoute extends Construct {
       targets: [
         new LambdaFunction(to.function, {
           deadLetterQueue: to.deadLetters,
-          retryAttempts: RETRIES,
-          maxEventAge: Duration.hours(6),
+          retryAttempts: DELIVERY_RETRIES,
+          maxEventAge: LONGEST_DELIVERY,
         }),
       ],
     });

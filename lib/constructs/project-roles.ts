@@ -83,7 +83,7 @@ function dataOf(project: string, { datasets, models, captures, key }: Platform):
     ...objectsUnder(datasets, datasetKey.prefix(project), ['s3:GetObject']),
     ...objectsUnder(models, modelKey.prefix(project), ['s3:GetObject', 's3:PutObject']),
     ...objectsUnder(captures, `${captureKey.prefix(project)}/`, ['s3:PutObject']),
-    ...key.name().permissions,
+    ...key.execute().permissions,
   ];
 }
 
@@ -97,7 +97,9 @@ function objectsUnder({ bucket }: DataBucket, prefix: string, actions: readonly 
     {
       actions: ['s3:ListBucket'],
       resources: [bucket.bucketArn],
-      conditions: { StringLike: { 's3:prefix': [`${prefix}*`] } },
+      // IfExists: SageMaker may ask for the bucket alone (HeadBucket), which the role is then not refused. No code of a project
+      // has the role's credentials: its containers run without network.
+      conditions: { StringLikeIfExists: { 's3:prefix': [`${prefix}*`, prefix.replace(/\/$/, '')] } },
     },
   ];
 }

@@ -16,7 +16,7 @@ import { type IQueue, Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { grant } from './access.ts';
 import type { EventFunction } from './event-function.ts';
-import { RETRIES } from './event-function.ts';
+import { DELIVERY_RETRIES, LONGEST_DELIVERY } from './event-route.ts';
 import type { Platform } from './platform.ts';
 
 export interface QueuedRouteProps {
@@ -32,6 +32,9 @@ export interface QueuedRouteProps {
   readonly timeout: Duration;
 }
 
+/** "At least five" (Lambda developer guide, queues as event sources): a call that was throttled is an attempt, too. */
+const ATTEMPTS = 5;
+
 /** How long the oldest event may wait before somebody should look. */
 const LONGEST_WAIT = Duration.hours(1);
 
@@ -45,10 +48,11 @@ export class QueuedRoute extends Construct {
       encryption: QueueEncryption.KMS,
       encryptionMasterKey: platform.key.key,
       enforceSSL: true,
-      retentionPeriod: Duration.days(14),
+      // A message keeps its age when it becomes a dead letter: a week is left for it to be found there.
+      retentionPeriod: Duration.days(7),
       // Lambda refuses a queue whose messages reappear before the function's time is over.
       visibilityTimeout: timeout,
-      deadLetterQueue: { queue: to.deadLetters, maxReceiveCount: RETRIES + 1 },
+      deadLetterQueue: { queue: to.deadLetters, maxReceiveCount: ATTEMPTS },
     });
     this.#fill(queue, props, to.deadLetters);
     consume(to.function, queue);
@@ -71,7 +75,10 @@ export class QueuedRoute extends Construct {
       bind: () => ({
         arn: queue.queueArn,
         deadLetterConfig: { arn: deadLetters.queueArn },
-        retryPolicy: { maximumEventAgeInSeconds: Duration.hours(6).toSeconds(), maximumRetryAttempts: 185 },
+        retryPolicy: {
+          maximumEventAgeInSeconds: LONGEST_DELIVERY.toSeconds(),
+          maximumRetryAttempts: DELIVERY_RETRIES,
+        },
       }),
     };
     const rule = new Rule(this, 'Rule', {

@@ -4,6 +4,7 @@ import { text } from 'node:stream/consumers';
 import { type CreateTrainingJobCommandInput, SageMakerClient } from '@aws-sdk/client-sagemaker';
 import { afterEach, describe, expect, it } from 'vitest';
 import * as z from 'zod';
+import { failureKind } from '../../lambdas/domain/jobs.ts';
 import { trainingGateway } from '../../lambdas/stores/training-gateway.ts';
 
 const sent = z.looseObject({ AlgorithmSpecification: z.looseObject({ ContainerEntrypoint: z.unknown().optional() }) });
@@ -66,5 +67,40 @@ describe('createTrainingJob', () => {
     );
     await expect(gateway.createTrainingJob(request)).rejects.toThrow('Could not assume role');
     expect(requests).toHaveLength(1);
+  });
+});
+
+describe('trainingJobEnd', () => {
+  const MINUTE = 60_000;
+  const ended = (transitions: readonly { Status: string; StartTime: Date; EndTime: Date }[]) => {
+    const client = new SageMakerClient({
+      region: 'us-east-1',
+      credentials: { accessKeyId: 'a', secretAccessKey: 'b' },
+    });
+    client.middlewareStack.add(
+      () => async () => ({
+        response: {},
+        output: {
+          $metadata: {},
+          TrainingJobStatus: 'Stopped',
+          SecondaryStatus: 'MaxWaitTimeExceeded',
+          SecondaryStatusTransitions: transitions,
+        },
+      }),
+      { step: 'initialize' },
+    );
+    return trainingGateway(client).trainingJobEnd('job');
+  };
+  const phase = (Status: string) => ({ Status, StartTime: new Date(0), EndTime: new Date(MINUTE) });
+
+  it('is a lack of capacity when a spot job never got an instance: the next type is asked for', async () => {
+    const end = await ended([phase('Starting')]);
+    expect(end?.outcome).toBe('failed');
+    expect(failureKind(end?.outcome === 'failed' ? end.reason : '')).toBe('capacity');
+  });
+
+  it('may pass when a spot job lost its instance and the time to wait is over', async () => {
+    const end = await ended([phase('Training'), phase('Interrupted')]);
+    expect(failureKind(end?.outcome === 'failed' ? end.reason : '')).toBe('passing');
   });
 });

@@ -64,7 +64,9 @@ export class TrainingRunner {
     const { core, jobs } = { core: this.#core, jobs: this.#jobs };
     const { description, arn } = job;
     if (!core.faults.hasCapacity(description.ResourceConfig?.InstanceType ?? '')) {
-      jobs.move(arn, 'Failed', { FailureReason: capacityError });
+      // A spot job waits for an instance, which nobody does here, until MaxWaitTimeInSeconds stops it.
+      if (description.EnableManagedSpotTraining) jobs.move(arn, 'MaxWaitTimeExceeded', {});
+      else jobs.move(arn, 'Failed', { FailureReason: capacityError });
       return;
     }
     const metrics = new MetricReader(description.AlgorithmSpecification?.MetricDefinitions ?? []);

@@ -195,6 +195,14 @@ describe('a job fails with the reason in SageMaker’s words', () => {
     expect(job.FailureReason).toBe(
       'CapacityError: Unable to provision requested ML compute capacity. Please retry using a different ML instance type.',
     );
+    const spot = {
+      EnableManagedSpotTraining: true,
+      StoppingCondition: { MaxRuntimeInSeconds: 60, MaxWaitTimeInSeconds: 60 },
+    };
+    expect(await session.train('no-spot-capacity', nothing, { ResourceConfig, ...spot })).toMatchObject({
+      TrainingJobStatus: 'Stopped',
+      SecondaryStatus: 'MaxWaitTimeExceeded',
+    });
     await admin('capacity', { instanceType: 'ml.p5.48xlarge', available: true });
     expect(await session.train('capacity', nothing, { ResourceConfig })).toMatchObject({
       TrainingJobStatus: 'Completed',
