@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Sha256 } from '@aws-crypto/sha256-js';
+import { CloudFormationClient } from '@aws-sdk/client-cloudformation';
 import { fromNodeProviderChain } from '@aws-sdk/credential-providers';
 import { SignatureV4 } from '@smithy/signature-v4';
 import type * as z from 'zod';
@@ -36,7 +37,7 @@ export function connectApi(apiUrl: string, credentials: Credentials = fromNodePr
   const base = new URL(apiUrl);
   const signer = new SignatureV4({
     service: 'execute-api',
-    region: process.env.AWS_REGION ?? 'us-east-1',
+    region: signingRegion(base),
     credentials,
     sha256: Sha256,
   });
@@ -58,6 +59,15 @@ export function connectApi(apiUrl: string, credentials: Credentials = fromNodePr
       return { status: answer.status, retryAfter: answer.headers.get('retry-after'), body: parseBody(text) };
     },
   };
+}
+
+/**
+ * Of the default address of an API, `ID.execute-api.REGION.amazonaws.com` (in China `.amazonaws.com.cn`), the region in it: a
+ * signature for another is refused. Of another address (that of the laptop cloud) what the SDK finds in variables and profile.
+ */
+export function signingRegion({ hostname }: URL): () => Promise<string> {
+  const region = /^[^.]+\.execute-api\.([a-z0-9-]+)\.amazonaws\.com(\.cn)?$/.exec(hostname)?.[1];
+  return region === undefined ? new CloudFormationClient({}).config.region : async () => region;
 }
 
 function filled(path: string, parameters: Parameters): string {

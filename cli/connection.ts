@@ -1,16 +1,20 @@
 /** From the name of an environment to what is deployed there: the outputs of its stacks. */
-import { CloudFormationClient, paginateDescribeStacks } from '@aws-sdk/client-cloudformation';
 import * as z from 'zod';
 import type { Environment } from '../lib/config/index.ts';
 import { loadFlywheel } from '../lib/config/load.ts';
+import { stackNames } from '../lib/stack-names.ts';
 import { environmentOf, isolatedEnvironment } from '../local/cloud/environment.ts';
 import { cloudStatus } from '../local/cloud.ts';
 import { CommandFailed, exitCodes } from './failure.ts';
+import { stackOutputs } from './stacks.ts';
 
 export type { Environment };
 
-/** `handler name → name or URL`; each stack tells of its own functions. */
-const named = z.record(z.string(), z.string());
+/** JSON of `handler name → name or URL`. */
+const named = z
+  .string()
+  .transform((text): unknown => JSON.parse(text))
+  .pipe(z.record(z.string(), z.string()));
 const outputs = z.object({
   RawBucket: z.string(),
   DatasetBucket: z.string(),
@@ -24,7 +28,6 @@ const outputs = z.object({
   DeadLetterQueues: named,
 });
 export type StackOutputs = z.infer<typeof outputs>;
-const mergedOutputs: ReadonlySet<string> = new Set(['Functions', 'DeadLetterQueues']);
 
 export interface Connection {
   readonly environment: Environment;
@@ -75,17 +78,9 @@ function enterLaptopCloud(): void {
 /** @throws CommandFailed when the environment is not deployed, or by an older version of the stacks */
 export async function connect(name: string): Promise<Connection> {
   const environment = await enter(name);
-  const found: Record<string, unknown> = {};
-  for await (const { Stacks = [] } of paginateDescribeStacks({ client: new CloudFormationClient({}) }, {})) {
-    for (const stack of Stacks.filter((each) => each.StackName?.startsWith(`${name}-`))) {
-      for (const { OutputKey = '', OutputValue = '' } of stack.Outputs ?? []) {
-        found[OutputKey] = mergedOutputs.has(OutputKey)
-          ? { ...named.optional().parse(found[OutputKey]), ...named.parse(JSON.parse(OutputValue)) }
-          : OutputValue;
-      }
-    }
-  }
-  const parsed = outputs.safeParse(found);
+  // By name: an account's other stacks (dev-website) may have outputs of the same names.
+  const found = await Promise.all(stackNames(name).map(stackOutputs));
+  const parsed = outputs.safeParse(Object.assign({}, ...found));
   if (!parsed.success) {
     const missing = parsed.error.issues.map((issue) => issue.path.join('.')).join(', ');
     throw new CommandFailed(

@@ -20,6 +20,7 @@ import type { EventFunction } from './constructs/event-function.ts';
 import { quotaProblems } from './quotas/check.ts';
 import { DeployedValues, deployedStack } from './quotas/deployed-values.ts';
 import { type Measurement, measure } from './quotas/measure.ts';
+import { stackIds } from './stack-names.ts';
 import { MonitoringStack } from './stacks/monitoring-stack.ts';
 import { PipelineStack } from './stacks/pipeline-stack.ts';
 import { ServingStack } from './stacks/serving-stack.ts';
@@ -44,21 +45,21 @@ export class FlywheelStage extends Stage {
       description: `Flywheel ${name}: ${content}`,
       synthesizer: synthesizerOf(environment),
     });
-    const { platform } = new StateStack(this, 'State', {
+    const { platform } = new StateStack(this, stackIds.state, {
       ...stack('key, buckets, lineage table, event bus'),
       environment,
       bundles,
     });
-    const pipeline = new PipelineStack(this, 'Pipeline', {
+    const pipeline = new PipelineStack(this, stackIds.pipeline, {
       ...stack('dataset versions, training, evaluation'),
       platform,
     });
-    const serving = new ServingStack(this, 'Serving', {
+    const serving = new ServingStack(this, stackIds.serving, {
       ...stack('deployments, HTTP API'),
       platform,
       roles: pipeline.roles,
     });
-    const monitoring = new MonitoringStack(this, 'Monitoring', {
+    const monitoring = new MonitoringStack(this, stackIds.monitoring, {
       ...stack('drift, reconciliation, dashboard'),
       platform,
       api: serving.api,

@@ -8,6 +8,7 @@ import { environments } from '../lambdas/contract/env.ts';
 import { domainEvents, EVENT_SOURCE } from '../lambdas/contract/events.ts';
 import { functionNames } from '../lib/bundle.ts';
 import { defineFlywheel } from '../lib/config/index.ts';
+import { stackNames } from '../lib/stack-names.ts';
 import { installation, ofType, project, type Resource, type SynthesizedStack, synthesize } from './synthesis.ts';
 
 /** A client waits for their answer. */
@@ -310,6 +311,11 @@ it('tags everything for its cost', () => {
   for (const type of taggable)
     for (const [id, { Properties }] of ofType(stacks, type))
       expect(JSON.stringify(Properties.Tags), id).toContain('flywheel:environment');
+});
+
+it('has the stacks that the command line asks for by name, and no other', async () => {
+  const all = await synthesize(flywheel, { environment: 'prod' });
+  expect(all.stacks.map((stack) => stack.stackName).sort()).toEqual(stackNames('prod').sort());
 });
 
 it('tells the command line where everything is', () => {

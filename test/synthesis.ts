@@ -28,6 +28,8 @@ const { context: flags } = z
 export interface SynthesizedStack {
   /** `State`, `Pipeline`, ... */
   readonly name: string;
+  /** As CloudFormation knows it. */
+  readonly stackName: string;
   readonly environment: string;
   readonly terminationProtection: boolean;
   readonly resources: Readonly<Record<string, Resource>>;
@@ -74,6 +76,7 @@ function read(app: App, stages: readonly FlywheelStage[]) {
       const { Resources, Outputs } = template.parse(stack.template);
       return {
         name: stack.stackName.slice(stage.stageName.length + 1),
+        stackName: stack.stackName,
         environment: stage.stageName,
         terminationProtection: stack.terminationProtection ?? false,
         resources: Resources,

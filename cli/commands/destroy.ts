@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline/promises';
+import { type StackId, stackIds, stackName } from '../../lib/stack-names.ts';
 import { runCdk } from '../cdk.ts';
 import { type CommonOptions, environmentCommand } from '../command.ts';
 import { configured, type Environment, enter } from '../connection.ts';
@@ -82,25 +83,25 @@ interface Destroyed extends RunTimeResources {
 
 async function destroy(environment: string, assembly: string, withData: boolean, output: Output): Promise<Destroyed> {
   const say = (line: string) => output.progress(line);
-  const cdk = (command: readonly string[], ...stacks: readonly string[]) =>
+  const cdk = (command: readonly string[], ...stacks: readonly StackId[]) =>
     runCdk([...command, ...stacks.map((stack) => `${environment}/${stack}`), '--app', assembly, '--exclusively']);
 
   // Without the functions of these two, no endpoint is made and no lost step is taken again.
-  await cdk(['destroy', '--force'], 'Monitoring', 'Serving');
+  await cdk(['destroy', '--force'], stackIds.monitoring, stackIds.serving);
   const removed = await removeRunTimeResources(environment, say);
-  await cdk(['destroy', '--force'], 'Pipeline');
+  await cdk(['destroy', '--force'], stackIds.pipeline);
   if (!withData) return { ...removed, logGroups: [], buckets: {} };
 
   const buckets: Record<string, number> = {};
-  const present = await bucketsOf(`${environment}-State`);
+  const present = await bucketsOf(stackName(environment, stackIds.state));
   if (present.length > 0) {
     // Its protection ends, and what the stack would retain is marked to be deleted.
-    await cdk(['deploy', '--require-approval', 'never'], 'State');
+    await cdk(['deploy', '--require-approval', 'never'], stackIds.state);
     for (const bucket of present) {
       say(`emptying ${bucket}`);
       buckets[bucket] = await emptyBucket(bucket);
     }
   }
-  await cdk(['destroy', '--force'], 'State');
+  await cdk(['destroy', '--force'], stackIds.state);
   return { ...removed, buckets, logGroups: await deleteEndpointLogs(environment) };
 }

@@ -2,6 +2,7 @@
 import { CloudFormationClient, paginateListStackResources } from '@aws-sdk/client-cloudformation';
 import { DeleteObjectsCommand, ListObjectVersionsCommand, S3Client } from '@aws-sdk/client-s3';
 import { CommandFailed } from '../failure.ts';
+import { isNoSuchStack } from '../stacks.ts';
 
 /** Of a stack that is there; of another none. */
 export async function bucketsOf(StackName: string): Promise<string[]> {
@@ -11,7 +12,7 @@ export async function bucketsOf(StackName: string): Promise<string[]> {
       for (const each of page.StackResourceSummaries ?? [])
         if (each.ResourceType === 'AWS::S3::Bucket' && each.PhysicalResourceId) buckets.push(each.PhysicalResourceId);
   } catch (error) {
-    if (error instanceof Error && error.name === 'ValidationError') return [];
+    if (isNoSuchStack(error)) return [];
     throw error;
   }
   return buckets;

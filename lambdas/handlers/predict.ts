@@ -14,8 +14,8 @@ interface Services {
   readonly inference: InferenceGateway;
 }
 
-/** What a client should wait before it asks an endpoint again that is being made. */
-const RETRY_AFTER_SECONDS = 30;
+/** What a client should wait before it asks again: for an endpoint that is being made, or for SageMaker. */
+const retryAfterSeconds = { notReady: 30, unavailable: 5 };
 
 export const handler = httpHandler({
   name: 'predict',
@@ -25,7 +25,7 @@ export const handler = httpHandler({
 
 export async function predict(
   request: HttpRequest,
-  { settings, services, now }: Context<Services>,
+  { settings, services, now, log }: Context<Services>,
 ): Promise<HttpAnswer> {
   const project = projectNamed(settings, request.project);
   const { rows, form } = readRows(request, project);
@@ -55,7 +55,15 @@ export async function predict(
         503,
         `${project.name} has no model in service yet`,
         {},
-        { 'retry-after': String(RETRY_AFTER_SECONDS) },
+        { 'retry-after': String(retryAfterSeconds.notReady) },
+      );
+    case 'unavailable':
+      log.warn('SageMaker did not take the request', { project: project.name, reason: outcome.reason });
+      throw new HttpProblem(
+        503,
+        `SageMaker could not take the request for ${project.name} (${outcome.reason})`,
+        { error: 'Unavailable' },
+        { 'retry-after': String(retryAfterSeconds.unavailable) },
       );
     case 'refused':
       throw new HttpProblem(400, outcome.reason);

@@ -16,7 +16,10 @@ export function alarmStore(client = new CloudWatchClient({})) {
       await Promise.all(alarms.map((alarm) => client.send(new PutMetricAlarmCommand(alarm))));
     },
 
-    /** One by one: CloudWatch deletes none of a list of which one does not exist. */
+    /**
+     * One by one. Of a list with a name that does not exist CloudWatch still deletes the others (API reference, DeleteAlarms), and
+     * may answer ResourceNotFound to all; so each is asked for alone, which is right whichever of the two holds.
+     */
     async remove(names: readonly string[]): Promise<void> {
       await Promise.all(names.map((name) => removeOne(client, name)));
     },

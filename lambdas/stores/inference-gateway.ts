@@ -1,5 +1,9 @@
-/** Calls an endpoint and tells apart who is at fault: the request, the model, or an endpoint that is not there yet. */
-import { InvokeEndpointCommand, SageMakerRuntimeClient } from '@aws-sdk/client-sagemaker-runtime';
+/** Calls an endpoint and tells apart who is at fault: the request, the model, SageMaker, or an endpoint that is not there yet. */
+import {
+  InvokeEndpointCommand,
+  SageMakerRuntimeClient,
+  SageMakerRuntimeServiceException,
+} from '@aws-sdk/client-sagemaker-runtime';
 import type * as z from 'zod/mini';
 import { invocationResponse } from '../contract/model-files.ts';
 
@@ -7,6 +11,8 @@ export type InferenceOutcome =
   | { readonly outcome: 'answered'; readonly answer: z.infer<typeof invocationResponse> }
   /** No endpoint, or one that is not in service. */
   | { readonly outcome: 'not-ready'; readonly reason: string }
+  /** SageMaker could not take the request, which may pass. */
+  | { readonly outcome: 'unavailable'; readonly reason: string }
   /** The container refused the request (4xx). */
   | { readonly outcome: 'refused'; readonly reason: string }
   /** The container failed (5xx) or answered in another shape. */
@@ -66,9 +72,20 @@ function failure(error: unknown): InferenceOutcome {
     }
     case 'ValidationError':
     case 'ModelNotReadyException':
-    case 'ServiceUnavailable':
       return { outcome: 'not-ready', reason: error.message };
     default:
+      if (mayPass(error)) return { outcome: 'unavailable', reason: `${error.name}: ${error.message}` };
       throw error;
   }
+}
+
+/**
+ * InternalFailure (500), ServiceUnavailable (503) and InternalDependencyException (530) of the service model, and throttling,
+ * which no service models: ThrottlingException with 400 (common errors of the API reference), TooManyRequestsException with 429.
+ * A model's own 5xx is none of them: ModelError has 424.
+ */
+function mayPass(error: Error): boolean {
+  if (!(error instanceof SageMakerRuntimeServiceException)) return false;
+  const { httpStatusCode: status = 0 } = error.$metadata;
+  return status >= 500 || status === 429 || /^Throttl|^TooManyRequests/.test(error.name);
 }

@@ -1,10 +1,16 @@
 /** What the command line sends to the HTTP API, and how it takes the answers. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingHttpHeaders } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import * as z from 'zod';
-import { type Api, connectApi, demand } from '../../cli/api.ts';
+import { type Api, connectApi, demand, signingRegion } from '../../cli/api.ts';
 import { routes } from '../../lambdas/contract/http.ts';
+
+beforeEach(() => void vi.stubEnv('AWS_REGION', 'us-east-1'));
+afterEach(() => void vi.unstubAllEnvs());
 
 interface Received {
   readonly method: string | undefined;
@@ -68,5 +74,32 @@ describe('a demand', () => {
     await expect(demand(api, routes.requestTraining, 'flights', { reason: 'x' })).rejects.toThrow(
       'lacks execute-api:Invoke',
     );
+  });
+});
+
+describe('a request is signed', () => {
+  /** The user's settings: a profile with a region, and no region in a variable. */
+  function profileIn(region: string): void {
+    const folder = mkdtempSync(join(tmpdir(), 'flywheel-profile-'));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    writeFileSync(join(folder, 'config'), `[profile away]\nregion = ${region}\n`);
+    vi.stubEnv('AWS_CONFIG_FILE', join(folder, 'config'));
+    vi.stubEnv('AWS_PROFILE', 'away');
+    vi.stubEnv('AWS_REGION', undefined);
+  }
+
+  it.each([
+    ['https://a1b2c3.execute-api.eu-west-1.amazonaws.com', 'eu-west-1'],
+    ['https://a1b2c3.execute-api.cn-north-1.amazonaws.com.cn/', 'cn-north-1'],
+  ])('for %s in the region that its host names, whatever the profile says', async (url, region) => {
+    profileIn('sa-east-1');
+    expect(await signingRegion(new URL(url))()).toBe(region);
+  });
+
+  it("for a host that names none in the region of the user's profile", async () => {
+    profileIn('eu-central-1');
+    const { api, received } = await apiThatAnswers({ status: 202, body: taken });
+    await demand(api, routes.requestTraining, 'flights', { reason: 'x' });
+    expect(received[0]?.headers.authorization).toContain('/eu-central-1/execute-api/aws4_request');
   });
 });
