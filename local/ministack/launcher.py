@@ -99,6 +99,7 @@ def serve(options: argparse.Namespace) -> None:
 
     import ministack.app
     from additions import install
+    from callers import for_local_programs
     from hypercorn.asyncio import serve as hypercorn_serve
     from hypercorn.config import Config
     from internal_routes import with_internal_routes
@@ -115,7 +116,8 @@ def serve(options: argparse.Namespace) -> None:
         stop = asyncio.Event()
         for name in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(name, stop.set)
-        await hypercorn_serve(with_internal_routes(ministack.app.app), config, shutdown_trigger=stop.wait)
+        application = for_local_programs(with_internal_routes(ministack.app.app))
+        await hypercorn_serve(application, config, shutdown_trigger=stop.wait)
 
     asyncio.run(listen())
 

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import * as z from 'zod';
 import { answerAdmin } from './admin.ts';
+import { refusalOf } from './callers.ts';
 import type { Core } from './core.ts';
 import { internalFailure, notImplemented, SageMakerError } from './errors.ts';
 import { type Fields, isFields } from './fields.ts';
@@ -42,6 +43,13 @@ export function createSageMakerServer(core: Core, parts: ServerParts): Server {
 
 async function answer(core: Core, parts: ServerParts, message: IncomingMessage, response: ServerResponse) {
   const { method = 'GET', url = '/', headers } = message;
+  const refusal = refusalOf(method, headers);
+  if (refusal !== undefined) {
+    // The body is not read: the connection ends with the answer.
+    response.shouldKeepAlive = false;
+    send(response, 403, { Message: refusal }, randomUUID());
+    return;
+  }
   const body = await readBody(message).catch((error: unknown) => {
     if (error instanceof SageMakerError) return error;
     throw error;
@@ -93,13 +101,7 @@ async function authorize(core: Core, accessKeyId: string, name: string, operatio
   for (const role of operation.roles(call)) await core.access.require(caller, 'iam:PassRole', role, passed);
 }
 
-/** For programs on this machine only, never a web page. */
 function answerLocalProgram(core: Core, request: ServerRequest, response: ServerResponse): void {
-  const host = (request.headers.host ?? '').replace(/:\d+$/, '');
-  if (request.headers.origin !== undefined || !['127.0.0.1', 'localhost'].includes(host)) {
-    send(response, 403, { Message: `${adminPrefix} answers programs on this machine only.` }, request.requestId);
-    return;
-  }
   const body = request.body.length === 0 ? {} : parseBody(request.body);
   const answered = answerAdmin(core, `${request.method} ${request.url.slice(adminPrefix.length)}`, body);
   send(response, answered.status, answered.body, request.requestId);

@@ -17,6 +17,7 @@ import { describeContainment, findContainment } from '../../../local/sagemaker/c
 import { ServiceModel } from '../../../local/sagemaker/core/service-model.ts';
 import { findServiceModel } from '../../../local/sagemaker/options.ts';
 import { startSageMakerLocal } from '../../../local/sagemaker/start.ts';
+import { pageHeaders, rawRequest } from '../support/raw-request.ts';
 import { clientOf, eventually, Session, serverOptions } from './jobs/support/session.ts';
 
 const rootKey = { accessKeyId: 'test', secretAccessKey: 'test' };
@@ -198,12 +199,33 @@ describe('requests', () => {
     });
   });
 
-  test('a web page cannot reach the internal routes', async () => {
-    const answer = await fetch(`${session.server.url}/_flywheel/health`, {
-      headers: { origin: 'https://example.com' },
+  describe.each(Object.entries(pageHeaders))('of a page with %s', (_what, headers) => {
+    test.each(['/', '/_flywheel/health', '/endpoints/e/invocations'])('is refused at %s', async (path) => {
+      const answer = await rawRequest(session.server.url, path, { method: 'POST', headers, body: '{}' });
+      expect(answer).toMatchObject({ status: 403, body: expect.stringContaining('programs on this machine only') });
     });
-    expect(answer.status).toBe(403);
-    expect((await fetch(`${session.server.url}/_flywheel/health`)).status).toBe(200);
+
+    test('is refused with a signature of the root user, too', async () => {
+      const signed = await signedFor(headers.host ?? new URL(session.server.url).host);
+      expect(
+        await rawRequest(session.server.url, '/', { ...signed, headers: { ...signed.headers, ...headers } }),
+      ).toEqual({
+        status: 403,
+        body: expect.stringContaining('programs on this machine only'),
+      });
+    });
+  });
+
+  test('a preflight gets no leave', async () => {
+    const answer = await rawRequest(session.server.url, '/', { method: 'OPTIONS' });
+    expect(answer).toMatchObject({ status: 403, body: expect.stringContaining('programs on this machine only') });
+  });
+
+  test.each([{}, { host: 'localhost' }, { 'sec-fetch-site': 'none' }])('a program is answered: %o', async (headers) => {
+    expect(await rawRequest(session.server.url, '/_flywheel/health', { headers })).toMatchObject({ status: 200 });
+    const signed = await signedFor(headers.host ?? new URL(session.server.url).host);
+    const answer = await rawRequest(session.server.url, '/', { ...signed, headers: { ...signed.headers, ...headers } });
+    expect(answer).toMatchObject({ status: 200 });
   });
 });
 
@@ -255,12 +277,19 @@ function processesOf(jobName: string): string {
 
 /** A request signed with the root's key for a service. */
 async function sign(target: string, body: string, service: string): Promise<Response> {
-  const signer = new SignatureV4({ service, region: 'us-east-1', credentials: rootKey, sha256: Sha256 });
   const url = new URL(session.server.url);
-  const headers = { host: url.host, 'content-type': 'application/x-amz-json-1.1', 'x-amz-target': target };
-  const request = { method: 'POST', protocol: 'http:', hostname: url.hostname, path: '/', headers, body };
-  const signed = await signer.sign(request);
-  return fetch(url, { method: 'POST', headers: signed.headers, body });
+  return fetch(url, await signedRequest(url.host, target, body, service));
+}
+
+function signedFor(host: string) {
+  return signedRequest(host, 'SageMaker.ListTrainingJobs', '{}', 'sagemaker');
+}
+
+async function signedRequest(host: string, target: string, body: string, service: string) {
+  const signer = new SignatureV4({ service, region: 'us-east-1', credentials: rootKey, sha256: Sha256 });
+  const headers = { host, 'content-type': 'application/x-amz-json-1.1', 'x-amz-target': target };
+  const request = { method: 'POST', protocol: 'http:', hostname: '127.0.0.1', path: '/', headers, body };
+  return { method: 'POST', headers: (await signer.sign(request)).headers, body };
 }
 
 function botocore(): { readonly version: string } {

@@ -108,8 +108,16 @@ export async function apiThatTellsWhoCalls(cloud: Clients, permitted = '/*/GET/w
 }
 
 export async function get(url: URL, service: string, credentials: Signer): Promise<Response> {
+  return fetch(url, { headers: await signedHeaders(url, service, credentials) });
+}
+
+/** Headers of a signed GET. */
+export async function signedHeaders(
+  url: URL,
+  service: string,
+  credentials: Signer = { accessKeyId: 'test', secretAccessKey: 'test' },
+): Promise<Record<string, string>> {
   const signer = new SignatureV4({ service, region, credentials, sha256: Sha256 });
   const { protocol, hostname, pathname: path } = url;
-  const signed = await signer.sign({ method: 'GET', protocol, hostname, path, headers: { host: url.host } });
-  return fetch(url, { headers: signed.headers });
+  return (await signer.sign({ method: 'GET', protocol, hostname, path, headers: { host: url.host } })).headers;
 }
