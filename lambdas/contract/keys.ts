@@ -248,6 +248,9 @@ const partitions = {
   demands: (detailType: string) => `demand/${detailType}/`,
 } as const;
 
+/** First segment of the partition keys of nodes with their edges, and of what is kept beside them for a project. */
+export type NodePartition = NodeType | 'project' | 'pending' | 'registration';
+
 export const itemKey = {
   /** With which partition keys begin: a permission to write can be narrowed to them. */
   partitions,

@@ -10,6 +10,7 @@ import { rollbackAlarmNames, rollbackAlarms } from '../domain/serving/rollback-a
 import { type Context, eventHandler, type ParsedEvent } from '../runtime/event-handler.ts';
 import { type ProjectRoles, roleOf } from '../runtime/project-roles.ts';
 import { projectNamed } from '../runtime/settings.ts';
+import { decisionOn } from '../steps/approval/decisions.ts';
 import { settleDeployment } from '../steps/serving/settle-deployment.ts';
 import { type AlarmStore, alarmStore } from '../stores/alarm-store.ts';
 import { type EndpointGateway, endpointGateway } from '../stores/endpoint-gateway.ts';
@@ -55,9 +56,10 @@ export async function deployModel(event: ParsedEvent<typeof ModelApproved>, cont
   const { settings, services } = context;
   const project = projectNamed(settings, event.detail.project);
   const model = await services.lineage.require('model', project.name, event.detail.model);
-  // Whoever sent the event: nothing reaches an endpoint but what the record of a decision lets in.
-  if (model.status !== 'approved')
-    return context.log.warn('the model is not approved', { model: model.model, status: model.status });
+  // Whoever sent the event, and whoever wrote the model's status: judge-candidate alone may write decisions.
+  const decision = (await decisionOn(services.lineage, project.name, model.model))?.decision;
+  if (model.status !== 'approved' || decision !== 'approve')
+    return context.log.warn('the model is not approved', { model: model.model, status: model.status, decision });
   const requests = deploymentRequests(project, model, {
     ...services.places,
     environment: settings.name,

@@ -1,6 +1,6 @@
 /**
  * What a function may do, together with what it must know to do it: one value, so that a permission cannot be given
- * without its environment variable, nor the other way round. `table.readWrite().and(bus.publish(ModelTrained))`.
+ * without its environment variable, nor the other way round. `table.readWrite("model").and(bus.publish(ModelTrained))`.
  */
 import { Stack, Validations } from 'aws-cdk-lib';
 import { type IRole, PolicyStatement } from 'aws-cdk-lib/aws-iam';

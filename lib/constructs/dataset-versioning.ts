@@ -24,9 +24,17 @@ export class DatasetVersioning extends Construct {
       description: 'hashes, checks and profiles an upload, and makes it a dataset version',
       platform,
       access: table
-        .readWrite()
+        .readWriteRelease(
+          'dataset-version',
+          'dataset-object',
+          'upload',
+          'quarantined-upload',
+          'agent',
+          'pending',
+          'registration',
+          'project',
+        )
         .and(table.query())
-        .and(table.release())
         .and(bus.publish(DatasetVersionRegistered, DatasetRejected))
         .and(key.reference())
         .and(raw.named('RAW_BUCKET'))

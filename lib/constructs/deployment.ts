@@ -31,7 +31,7 @@ export class Deployment extends Construct {
   constructor(scope: Construct, id: string, { platform, roles }: DeploymentProps) {
     super(scope, id);
     const { environment, table, bus, key, captures, alarms } = platform;
-    const record = table.readWrite().and(table.query());
+    const record = table.readWrite('deployment', 'endpoint', 'project').and(table.query());
     // Both take a deployment as far as the endpoint has come, and start the next.
     const settled = [ModelDeployed, DeploymentRolledBack, ModelApproved] as const;
     for (const { name } of environment.projects) this.#watchEndpoint(platform, roles, name);

@@ -41,7 +41,7 @@ export class DriftMonitor extends Construct {
       platform,
       timeout: Duration.minutes(5),
       access: table
-        .readWrite()
+        .readWrite('drift-measurement', 'project')
         .and(table.query())
         .and(bus.publish(DriftMeasured, DriftDetected, driftMeasurementDue))
         .and(captures.named('CAPTURE_BUCKET'))

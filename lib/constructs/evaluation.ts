@@ -44,7 +44,7 @@ export class Evaluation extends Construct {
       description: 'creates the processing job that scores a candidate beside the champion',
       platform,
       access: table
-        .readWrite()
+        .readWrite('evaluation', 'model', 'project')
         .and(bus.publish(EvaluationStarted, EvaluationRequested, EvaluationDelayed, EvaluationFailed))
         .and(roles.pass())
         .and(key.name())
@@ -61,7 +61,7 @@ export class Evaluation extends Construct {
       description: "records a candidate's metrics, or why there are none",
       platform,
       access: table
-        .readWrite()
+        .readWrite('evaluation', 'model', 'project')
         .and(bus.publish(ModelEvaluated, EvaluationRequested, EvaluationDelayed, EvaluationFailed))
         .and(models.named('MODEL_BUCKET'))
         .and(models.read('models/*/evaluations/'))
@@ -86,7 +86,9 @@ export class Evaluation extends Construct {
       name: 'judge-candidate',
       description: "applies the project's gate to an evaluated candidate, and a person's answer",
       platform,
-      access: table.readWrite().and(bus.publish(ModelApproved, ModelRejected, ApprovalRequested, ModelTrained)),
+      access: table
+        .readWrite('decision', 'model', 'deployment', 'agent', 'project')
+        .and(bus.publish(ModelApproved, ModelRejected, ApprovalRequested, ModelTrained)),
     });
     new EventRoute(this, 'Judgements', { bus: bus.bus, events: [ModelEvaluated, ApprovalGiven], to: judge });
     this.#askForApproval(platform);

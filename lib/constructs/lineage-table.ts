@@ -9,7 +9,7 @@ import {
   TableEncryption,
 } from 'aws-cdk-lib/aws-dynamodb';
 import { Construct } from 'constructs';
-import { table as names } from '../../lambdas/contract/keys.ts';
+import { type NodePartition, table as names } from '../../lambdas/contract/keys.ts';
 import { Access, allow, type Permission } from './access.ts';
 import type { DataKey } from './data-key.ts';
 
@@ -20,6 +20,8 @@ export interface LineageTableProps {
 }
 
 const INDEXES = [names.incoming, names.byType];
+/** `model/flights/3` begins with `model/`. */
+const asPrefix = (partition: NodePartition) => `${partition}/`;
 const text = (name: string) => ({ name, type: AttributeType.STRING });
 
 export class LineageTable extends Construct {
@@ -63,32 +65,35 @@ export class LineageTable extends Construct {
     return allow({ actions: ['dynamodb:Query'], resources: [tableArn, ...indexes] });
   }
 
-  /** To get items, and to write in transactions, which are authorized as the writes that they hold. */
-  readWrite(): Access<{ TABLE_NAME: string }> {
-    return this.#access({
-      actions: ['dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:UpdateItem'],
-      resources: [this.table.tableArn],
-    });
+  /** To get items, and to write those of these partitions. */
+  readWrite(...partitions: readonly NodePartition[]): Access<{ TABLE_NAME: string }> {
+    return this.read().and(this.#write(['PutItem', 'UpdateItem'], partitions.map(asPrefix)));
   }
 
-  /** To remove items in transactions, and to have one depend on an item that is not there. */
-  release(): Access {
-    const actions = ['dynamodb:DeleteItem', 'dynamodb:ConditionCheckItem'];
-    return allow({ actions, resources: [this.table.tableArn] });
+  /** Also to remove items of these partitions, and to have a transaction depend on one that is not there. */
+  readWriteRelease(...partitions: readonly NodePartition[]): Access<{ TABLE_NAME: string }> {
+    const actions = ['PutItem', 'UpdateItem', 'DeleteItem', 'ConditionCheckItem'];
+    return this.read().and(this.#write(actions, partitions.map(asPrefix)));
+  }
+
+  /** To get items, and to put those of partitions that begin so: not a node of the lineage, nor the state of a project. */
+  readAndPut(partitions: string): Access<{ TABLE_NAME: string }> {
+    return this.read().and(this.#write(['PutItem'], [partitions]));
   }
 
   /**
-   * To get items, and to put those of partitions that begin so: not a node of the lineage, nor the state of a project.
-   * DynamoDB developer guide, "IAM policy conditions for fine-grained access control".
+   * DynamoDB developer guide, "IAM policy conditions for fine-grained access control": `dynamodb:LeadingKeys` are the
+   * partition keys of a request. "Using IAM with DynamoDB transactions": what a transaction holds is governed by the
+   * permissions of PutItem, UpdateItem, DeleteItem and ConditionCheckItem. Whether each of them is asked with its own key or
+   * with those of all is not said: one statement for all of a function's writes is right either way. The key is part of each
+   * of these requests, so `ForAllValues`, which an absent key would pass, lets nothing through.
    */
-  readAndPut(partitions: string): Access<{ TABLE_NAME: string }> {
-    return this.read().and(
-      allow({
-        actions: ['dynamodb:PutItem'],
-        resources: [this.table.tableArn],
-        conditions: { 'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': [`${partitions}*`] } },
-      }),
-    );
+  #write(actions: readonly string[], prefixes: readonly string[]): Access {
+    return allow({
+      actions: actions.map((action) => `dynamodb:${action}`),
+      resources: [this.table.tableArn],
+      conditions: { 'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': prefixes.map((prefix) => `${prefix}*`) } },
+    });
   }
 
   #access(permission: Permission): Access<{ TABLE_NAME: string }> {

@@ -42,7 +42,7 @@ export class Training extends Construct {
       description: 'decides whether a dataset version, drift or a person starts a training run',
       platform,
       access: table
-        .readWrite()
+        .readWrite('training-run', 'code', 'evaluation', 'model', 'project')
         .and(bus.publish(TrainingRequested, TrainingSuppressed, EvaluationRequested, EvaluationDelayed)),
     });
     new EventRoute(this, 'Causes', {
@@ -56,7 +56,7 @@ export class Training extends Construct {
       description: 'creates the training job of a requested run',
       platform,
       access: table
-        .readWrite()
+        .readWrite('training-run', 'project')
         .and(bus.publish(TrainingStarted, TrainingDelayed, TrainingDue, TrainingFailed))
         .and(roles.pass())
         .and(key.name())
@@ -76,7 +76,7 @@ export class Training extends Construct {
       description: 'makes an ended training job a model version, another attempt, or a failure',
       platform,
       access: table
-        .readWrite()
+        .readWrite('training-run', 'model', 'project')
         .and(bus.publish(TrainingRequested, TrainingDelayed, TrainingDue, ModelTrained, TrainingFailed))
         .and(roles.registries.named())
         .and(sageMaker(this, platform, ['training-job'], ['DescribeTrainingJob'])),

@@ -1,9 +1,11 @@
 /** A function's role may do what its code does, no less and no more. */
 import { beforeAll, describe, expect, it } from 'vitest';
+import * as z from 'zod';
 import type { FunctionName } from '../../lambdas/contract/env.ts';
 import { functionNames } from '../../lib/bundle.ts';
 import { calledActions } from '../support/called-actions.ts';
 import { type Statement, statementsByRole } from '../support/role-statements.ts';
+import { writtenPartitions } from '../support/written-partitions.ts';
 import { installation, synthesize } from '../synthesis.ts';
 
 let statements: ReadonlyMap<string, readonly Statement[]>;
@@ -35,6 +37,13 @@ const withListing = (actions: readonly string[]) =>
 
 const grantedTo = (name: string) =>
   (statements.get(name) ?? []).flatMap(({ Action }) => Action).filter((action) => !OF_THE_MACHINERY.includes(action));
+const WRITES = ['Put', 'Update', 'Delete', 'ConditionCheck'].map((each) => `dynamodb:${each}Item`);
+const writesOf = (name: string) =>
+  (statements.get(name) ?? []).filter(({ Action }) => Action.some((action) => WRITES.includes(action)));
+/** A statement without this condition, or with another beside it, is none. */
+const onPartitions = z
+  .strictObject({ 'ForAllValues:StringLike': z.strictObject({ 'dynamodb:LeadingKeys': z.array(z.string()) }) })
+  .transform((condition) => condition['ForAllValues:StringLike']['dynamodb:LeadingKeys']);
 const sorted = (actions: readonly string[]) => [...new Set(actions)].sort();
 
 describe('the role of', () => {
@@ -43,6 +52,18 @@ describe('the role of', () => {
     expect(called).not.toEqual([]);
     const expected = [...withListing(called), ...Object.keys(alsoGranted[name] ?? {})];
     expect(sorted(grantedTo(name)), 'see lib/constructs, where the function is made: access').toEqual(sorted(expected));
+  });
+
+  it.each(functionNames())('%s may write the partitions of the table that its code writes, and no others', (name) => {
+    const granted = writesOf(name).flatMap(({ Condition }) => onPartitions.parse(Condition));
+    const partitions = granted.map((pattern) => pattern.slice(0, pattern.indexOf('/')));
+    expect(sorted(partitions), 'see lib/constructs, where the function is made: readWrite').toEqual(
+      writtenPartitions(name),
+    );
+  });
+
+  it.each(functionNames())('%s writes by one statement, whatever key a transaction is asked with', (name) => {
+    expect(writesOf(name).length).toBeLessThanOrEqual(1);
   });
 
   it.each([
@@ -59,6 +80,18 @@ describe('the role of', () => {
         Condition: { 'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': [partitions] } },
       },
     ]);
+  });
+});
+
+describe('the partitions that a function writes', () => {
+  it('are read from creations, changes, edges, mentions and items of their own, of helpers and steps too', () => {
+    expect(writtenPartitions('reconcile')).toEqual([]);
+    expect(writtenPartitions('judge-candidate')).toEqual(['agent', 'decision', 'deployment', 'model', 'project']);
+    expect(writtenPartitions('register-dataset-version')).toEqual(
+      expect.arrayContaining(['dataset-object', 'pending', 'quarantined-upload', 'registration', 'upload']),
+    );
+    expect(writtenPartitions('request-training')).toEqual(expect.arrayContaining(['code', 'evaluation']));
+    expect(writtenPartitions('finish-deployment')).toContain('endpoint');
   });
 });
 

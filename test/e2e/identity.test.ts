@@ -1,11 +1,15 @@
 /** Who asked and who approved is what AWS says, and an event that nobody of ours may send does not reach the bus. */
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { EventBridgeClient, PutEventsCommand } from '@aws-sdk/client-eventbridge';
 import { CreateRoleCommand, IAMClient, PutRolePolicyCommand } from '@aws-sdk/client-iam';
 import { GetFunctionConfigurationCommand, InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import { AssumeRoleCommand, STSClient } from '@aws-sdk/client-sts';
+import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Api, connectApi, demand } from '../../cli/api.ts';
 import { routes } from '../../lambdas/contract/http.ts';
+import { itemKey } from '../../lambdas/contract/keys.ts';
+import { lineageStore } from '../../lambdas/stores/lineage-store.ts';
 import { type Deployed, type DeployedProject, deployed } from './deployed.ts';
 import { LOOP_MS } from './observed.ts';
 import { trialCsv } from './trial.ts';
@@ -101,6 +105,49 @@ describe('an approval on the bus', () => {
   it('has left no trace: the model waits', async () => {
     expect(await project.events()).not.toContain('ApprovalGiven');
     expect((await flywheel.lineage.require('model', PROJECT, 1)).status).toBe('awaiting-approval');
+  });
+});
+
+describe('a function that is taken over', () => {
+  /** The store as the function itself would have it. */
+  const storeOf = async (handler: string) => {
+    const client = DynamoDBDocumentClient.from(new DynamoDBClient({ credentials: await functionSession(handler) }));
+    return lineageStore(flywheel.outputs.LineageTable, client);
+  };
+  const at = '2026-11-24T12:00:00.000Z';
+  const decision = { model: 1, decision: 'approve', decidedBy: 'gate', reasons: ['trust me'], at };
+  const decided = {
+    kind: 'create',
+    type: 'decision',
+    project: PROJECT,
+    local: '1-approval',
+    record: decision,
+  } as const;
+  const upload = { kind: 'mention', id: `upload/${PROJECT}/by-hand`, at } as const;
+
+  it('that reads uploads can write what it finds, and neither decide nor approve nor demand', async () => {
+    const register = await storeOf('register-dataset-version');
+    expect(await register.write([upload])).toEqual({ written: true });
+    await expect(register.write([decided])).rejects.toThrow(denied);
+    await expect(register.write([upload, decided])).rejects.toThrow(denied);
+    const approved = { status: 'approved' };
+    await expect(
+      register.write([{ kind: 'update', id: `model/${PROJECT}/1`, set: approved, expect: { model: [1] } }]),
+    ).rejects.toThrow(denied);
+    const demanded = itemKey.demand('ApprovalGiven', PROJECT, 'forged');
+    await expect(register.once(demanded, { detail: { ...forged, project: PROJECT, at } })).rejects.toThrow(denied);
+    await expect(register.write([{ kind: 'release', key: itemKey.node(`model/${PROJECT}/1`) }])).rejects.toThrow(
+      denied,
+    );
+  });
+
+  it('that starts evaluations cannot decide', async () => {
+    await expect((await storeOf('start-evaluation')).write([decided])).rejects.toThrow(denied);
+  });
+
+  it('has left no trace', async () => {
+    expect((await flywheel.lineage.require('model', PROJECT, 1)).status).toBe('awaiting-approval');
+    expect(await flywheel.lineage.get('decision', PROJECT, '1-approval')).toBeUndefined();
   });
 });
 

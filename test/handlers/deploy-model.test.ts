@@ -22,13 +22,25 @@ const model: ModelRecord = {
   at,
 };
 
-it.each(['awaiting-approval', 'rejected', 'evaluated'] as const)(
-  'an event that calls a model approved deploys nothing while its record says %s',
-  async (status) => {
+it.each([
+  { status: 'awaiting-approval', decision: 'approve' },
+  { status: 'rejected', decision: 'approve' },
+  { status: 'evaluated', decision: 'approve' },
+  // Several functions may write the record of a model; one may write decisions.
+  { status: 'approved', decision: undefined },
+  { status: 'approved', decision: 'ask' },
+  { status: 'approved', decision: 'reject' },
+] as const)(
+  'an event that calls a model approved deploys nothing while its record says $status and its decision $decision',
+  async ({ status, decision }) => {
     const lineage = lineageStore(await createLineageTable());
     const [bus, keyArn] = [await createBus(), await createKey()];
+    const decided = { model: 2, decision, decidedBy: 'gate', reasons: ['by a test'], at };
     await lineage.write([
       { kind: 'create', type: 'model', project: 'flights', local: 2, order: 2, record: { ...model, status } },
+      ...(decision
+        ? [{ kind: 'create', type: 'decision', project: 'flights', local: '2', record: decided } as const]
+        : []),
     ]);
     const context = handlerContext({
       lineage,

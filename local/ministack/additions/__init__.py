@@ -14,6 +14,7 @@ ADDITIONS = (
     "object_tags",
     "managed_keys",
     "key_permissions",
+    "leading_keys",
     "alarm_permissions",
     "service_principals",
     "encryption_settings",

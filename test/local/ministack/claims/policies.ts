@@ -1,5 +1,11 @@
 /** Policies of keys, and the permissions that a request needs beside the one of its name. */
-import { CreateTableCommand, DynamoDBClient, GetItemCommand } from '@aws-sdk/client-dynamodb';
+import {
+  CreateTableCommand,
+  DynamoDBClient,
+  GetItemCommand,
+  PutItemCommand,
+  TransactWriteItemsCommand,
+} from '@aws-sdk/client-dynamodb';
 import { CreateKeyCommand, KMSClient } from '@aws-sdk/client-kms';
 import {
   CopyObjectCommand,
@@ -32,6 +38,8 @@ export const policyClaims: readonly Claim[] = [
   ['key_permissions', 'an object needs the key with which it was written', objectKeepsKey],
   ['key_permissions', 'a table needs the permission of its key', tableNeedsKey],
   ['key_permissions', 'a queue needs the permission of its key', queueNeedsKey],
+  ['leading_keys', 'a policy that names partitions of a table lets no item of others be written', partitionsAreKept],
+  ['leading_keys', 'each item of a transaction is asked for with its own partition', partitionsAreKeptInTransactions],
   ['object_versions', 'the event of an upload names the account of whoever uploaded', eventNamesRequester],
 ];
 
@@ -119,6 +127,49 @@ async function tableNeedsKey(cloud: Clients): Promise<boolean> {
     return errorOf(client.send(new GetItemCommand({ TableName, Key: { pk: { S: 'x' } } })));
   };
   return `${await reads(policy(everything))},${await reads(allBut('kms:Decrypt'))}` === 'allowed,AccessDeniedException';
+}
+
+/** Client that may write the partitions `mine/...` of a table, as a role whose policy says so. */
+async function ownerOfPartitions(cloud: Clients): Promise<{ TableName: string; client: DynamoDBClient }> {
+  const TableName = unique();
+  await cloud.dynamodb.send(
+    new CreateTableCommand({
+      TableName,
+      BillingMode: 'PAY_PER_REQUEST',
+      KeySchema: [{ AttributeName: 'pk', KeyType: 'HASH' }],
+      AttributeDefinitions: [{ AttributeName: 'pk', AttributeType: 'S' }],
+    }),
+  );
+  const document = policy({
+    Effect: 'Allow',
+    Action: ['dynamodb:PutItem', 'dynamodb:DeleteItem'],
+    Resource: '*',
+    Condition: { 'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': ['mine/*'] } },
+  });
+  return { TableName, client: new DynamoDBClient(await optionsOfRole(cloud, document)) };
+}
+
+async function partitionsAreKept(cloud: Clients): Promise<boolean> {
+  const { TableName, client } = await ownerOfPartitions(cloud);
+  const puts = (pk: string) => errorOf(client.send(new PutItemCommand({ TableName, Item: { pk: { S: pk } } })));
+  return `${await puts('mine/1')},${await puts('yours/1')}` === 'allowed,AccessDeniedException';
+}
+
+async function partitionsAreKeptInTransactions(cloud: Clients): Promise<boolean> {
+  const { TableName, client } = await ownerOfPartitions(cloud);
+  const writes = (put: string, removed: string) => {
+    const TransactItems = [
+      { Put: { TableName, Item: { pk: { S: put } } } },
+      { Delete: { TableName, Key: { pk: { S: removed } } } },
+    ];
+    return errorOf(client.send(new TransactWriteItemsCommand({ TransactItems })));
+  };
+  const answers = [
+    await writes('mine/1', 'mine/2'),
+    await writes('yours/1', 'mine/2'),
+    await writes('mine/1', 'yours/2'),
+  ];
+  return answers.join() === 'allowed,AccessDeniedException,AccessDeniedException';
 }
 
 async function queueNeedsKey(cloud: Clients): Promise<boolean> {
