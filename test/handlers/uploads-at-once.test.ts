@@ -2,7 +2,9 @@
 import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { itemKey } from '../../lambdas/contract/keys.ts';
+import { batchId } from '../../lambdas/domain/versions.ts';
 import { registerDatasetVersion } from '../../lambdas/handlers/register-dataset-version.ts';
+import { accept } from '../../lambdas/steps/data/register-accepted.ts';
 import { type DatasetStore, datasetStore } from '../../lambdas/stores/dataset-store.ts';
 import { type EventPublisher, eventPublisher } from '../../lambdas/stores/event-publisher.ts';
 import { type LineageStore, lineageStore } from '../../lambdas/stores/lineage-store.ts';
@@ -126,6 +128,20 @@ describe('an upload whose function is killed', () => {
     expect(keys).toEqual(['flights/left/a.csv', 'flights/left/b.csv']);
     expect(state.datasetVersion).toBe(1);
   });
+});
+
+it('an upload that is accepted again after a version took it up does not wait again', async () => {
+  const { lineage, datasets, handle } = await bench();
+  const event = await put('flights/again/a.csv', csv('a'));
+  await handle(event);
+  const upload = await datasets.findUpload('flights/again/a.csv', event.detail.object['version-id']);
+  if (!upload) throw new Error('the upload is there');
+  const accepted = await datasets.readAccepted('flights', batchId([upload]));
+  await accept('flights', accepted, upload.uploadedAt, { lineage, datasets });
+  expect(await lineage.range('pending/flights', '0', '~')).toEqual([]);
+  // It would be in the way of every upload that comes after it.
+  await handle(await put('flights/again/b.csv', csv('b')));
+  expect((await contents(lineage, datasets)).keys).toEqual(['flights/again/a.csv', 'flights/again/b.csv']);
 });
 
 describe('a marker', () => {
