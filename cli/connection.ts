@@ -26,6 +26,7 @@ const outputs = z.object({
   AlarmTopic: z.string(),
   Functions: named,
   DeadLetterQueues: named,
+  UnansweredRequestsQueue: z.string(),
 });
 export type StackOutputs = z.infer<typeof outputs>;
 

@@ -1,4 +1,4 @@
-/** Messages that a function gave up on: what they say, and how they are given to it again. */
+/** Messages that a function or a rule gave up on: what they say, and how a function is given its own again. */
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import {
   DeleteMessageCommand,
@@ -23,17 +23,42 @@ export async function peekDeadLetters(
 ): Promise<DeadLetters[]> {
   const all = await Promise.all(
     Object.entries(queues).map(async ([handler, url]) => {
-      const { Attributes } = await sqs.send(
-        new GetQueueAttributesCommand({ QueueUrl: url, AttributeNames: ['ApproximateNumberOfMessages'] }),
-      );
-      const waiting = Number(Attributes?.ApproximateNumberOfMessages ?? 0);
-      if (waiting === 0) return [];
-      // Visibility 0: whoever asks next sees the messages too.
-      const messages = await receive(sqs, url, 0);
-      return [{ handler, waiting, reasons: [...new Set(messages.map(reasonOf))] }];
+      const { waiting, messages } = await peek(sqs, url);
+      return waiting === 0 ? [] : [{ handler, waiting, reasons: [...new Set(messages.map(reasonOf))] }];
     }),
   );
   return all.flat();
+}
+
+/** How `flywheel redrive` is asked for the queue of requests for approval, which it refuses. */
+export const APPROVAL_REQUESTS = 'approval-requests';
+
+export interface UnansweredRequests {
+  readonly waiting: number;
+  /** Of up to ten messages: the model that waits for a person, and why nobody was told. */
+  readonly requests: readonly { readonly model: string; readonly reason: string }[];
+}
+
+const approvalRequest = z.object({ detail: z.object({ project: z.string(), model: z.number() }) });
+
+/** Looks into the queue of requests for approval that could not be delivered. Messages stay where they are. */
+export async function peekUnansweredRequests(url: string, sqs = new SQSClient({})): Promise<UnansweredRequests> {
+  const { waiting, messages } = await peek(sqs, url);
+  const requests = messages.map((message) => {
+    const event = approvalRequest.safeParse(JSON.parse(message.Body ?? '{}'));
+    const model = event.success ? `${event.data.detail.project}/${event.data.detail.model}` : 'unknown model';
+    return { model, reason: reasonOf(message) };
+  });
+  return { waiting, requests };
+}
+
+async function peek(sqs: SQSClient, url: string): Promise<{ waiting: number; messages: readonly Message[] }> {
+  const { Attributes } = await sqs.send(
+    new GetQueueAttributesCommand({ QueueUrl: url, AttributeNames: ['ApproximateNumberOfMessages'] }),
+  );
+  const waiting = Number(Attributes?.ApproximateNumberOfMessages ?? 0);
+  // Visibility 0: whoever asks next sees the messages too.
+  return { waiting, messages: waiting === 0 ? [] : await receive(sqs, url, 0) };
 }
 
 export interface Redriven {
@@ -92,9 +117,15 @@ const destinationRecord = z.object({
   responsePayload: z.object({ errorMessage: z.string() }).optional(),
 });
 
+/**
+ * Lambda names the error in `ErrorMessage` (developer guide, dead-letter queues), a rule that found no target in `ERROR_CODE`
+ * and `ERROR_MESSAGE` (EventBridge user guide, dead-letter queues); a function's queue receives from both.
+ */
 function reasonOf(message: Message): string {
-  const attribute = message.MessageAttributes?.ErrorMessage?.StringValue;
-  if (attribute) return attribute;
+  const { ErrorMessage, ERROR_CODE, ERROR_MESSAGE } = message.MessageAttributes ?? {};
+  if (ErrorMessage?.StringValue) return ErrorMessage.StringValue;
+  if (ERROR_CODE?.StringValue)
+    return [ERROR_CODE.StringValue, ERROR_MESSAGE?.StringValue].filter((part) => part).join(': ');
   const wrapped = destinationRecord.safeParse(JSON.parse(message.Body ?? '{}'));
   return (wrapped.success && wrapped.data.responsePayload?.errorMessage) || 'no reason given';
 }

@@ -5,7 +5,7 @@ import type { lineageStore, RecordOf } from '../lambdas/stores/lineage-store.ts'
 import { count, describeEvent, metricsText } from './describe-event.ts';
 import { type JournalEntry, readJournal } from './journal.ts';
 import { columns, duration, paint } from './output.ts';
-import type { DeadLetters } from './queues.ts';
+import type { DeadLetters, UnansweredRequests } from './queues.ts';
 
 export interface ProjectStatus {
   readonly project: string;
@@ -104,7 +104,11 @@ export function renderProject(status: ProjectStatus, now: number): string {
   ].join('\n');
 }
 
-export function renderEnvironment(letters: readonly DeadLetters[], alarms: readonly Alarm[]): string {
+export function renderEnvironment(
+  letters: readonly DeadLetters[],
+  { waiting, requests }: UnansweredRequests,
+  alarms: readonly Alarm[],
+): string {
   const queueRows = letters.flatMap(({ handler, waiting, reasons }) =>
     reasons.map((reason, index) => [
       index === 0 ? paint.red(handler) : '',
@@ -116,6 +120,12 @@ export function renderEnvironment(letters: readonly DeadLetters[], alarms: reado
     ...(queueRows.length > 0
       ? section('events given up on (retry: flywheel redrive)', queueRows)
       : ['no event was given up on']),
+    ...(waiting > 0
+      ? section(
+          `${waiting} requests for approval that reached nobody (approve or reject the model, then delete the message)`,
+          requests.map(({ model, reason }) => [paint.red(model), reason]),
+        )
+      : []),
     ...(alarms.length > 0
       ? section(
           'alarms',

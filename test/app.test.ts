@@ -331,6 +331,7 @@ it('tells the command line where everything is', () => {
     'AlarmTopic',
     'Functions',
     'DeadLetterQueues',
+    'UnansweredRequestsQueue',
   ];
   expect(Object.keys(outputs)).toEqual(expect.arrayContaining(wanted));
 });

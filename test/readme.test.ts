@@ -1,4 +1,4 @@
-/** README.md and docs/well-architected.md say what is so: code compiles, what they name exists, counts and sums are right. */
+/** README.md and two pages of docs/ say what is so: code compiles, what they name exists, counts and sums are right. */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -14,9 +14,11 @@ import { installation, ofType, project, type SynthesizedStack, synthesize } from
 const root = join(import.meta.dirname, '..');
 const readme = readFileSync(join(root, 'README.md'), 'utf8');
 const pillars = readFileSync(join(root, 'docs/well-architected.md'), 'utf8');
+const firstDeployment = readFileSync(join(root, 'docs/reference/first-deployment.md'), 'utf8');
 const documents = [
   ['README.md', readme],
   ['docs/well-architected.md', pillars],
+  ['docs/reference/first-deployment.md', firstDeployment],
 ] as const;
 
 /** As deep as `projects/loans/`, so that the example's import leads where it would lead there. */
@@ -96,6 +98,27 @@ describe.each(documents)('%s', (name, text) => {
     const alarms = [...text.matchAll(/alarm `([a-z-]+)`/g)].map(([, alarm = '']) => alarm);
     expect(alarms.filter((alarm) => !(alarm in alarmKinds))).toEqual([]);
   });
+});
+
+it('every question of the first deployment has a section with a command, what to look at, and what to do then', () => {
+  const questions = [...firstDeployment.matchAll(/^\| \[([^\]]+)\]\(#([^)]+)\)/gm)].map(([, text, anchor]) => [
+    text,
+    anchor,
+  ]);
+  const sections = firstDeployment.split(/^### /m).slice(1);
+  const titles = sections.map((section) => section.slice(0, section.indexOf('\n')));
+  const anchorOf = (title: string) =>
+    title
+      .toLowerCase()
+      .replaceAll(/[^a-z0-9 -]/g, '')
+      .replaceAll(' ', '-');
+  expect(questions).toEqual(expect.arrayContaining(titles.map((title) => [title, anchorOf(title)])));
+  expect(questions).toHaveLength(titles.length);
+  for (const section of sections) {
+    expect(section).toMatch(/^```sh\n[\s\S]+?^```$/m);
+    expect(section).toContain('* **Look at** ');
+    expect(section).toContain('* **If not**, ');
+  }
 });
 
 describe('the command line of the README', () => {

@@ -11,7 +11,12 @@ import { runCdk } from '../cdk.ts';
 import { type CommonOptions, environmentCommand } from '../command.ts';
 import { configured, type Environment, enter } from '../connection.ts';
 import { bucketsOf, emptyBucket } from '../destroy/buckets.ts';
-import { deleteEndpointLogs, type RunTimeResources, removeRunTimeResources } from '../destroy/run-time-resources.ts';
+import {
+  deleteEndpointLogs,
+  type RunTimeResources,
+  removeRunTimeResources,
+  stopJobs,
+} from '../destroy/run-time-resources.ts';
 import { CommandFailed, exitCodes } from '../failure.ts';
 import { createOutput, duration, type Output } from '../output.ts';
 
@@ -88,8 +93,12 @@ async function destroy(environment: string, assembly: string, withData: boolean,
 
   // Without the functions of these two, no endpoint is made and no lost step is taken again.
   await cdk(['destroy', '--force'], stackIds.monitoring, stackIds.serving);
-  const removed = await removeRunTimeResources(environment, say);
+  const first = await removeRunTimeResources(environment, say);
   await cdk(['destroy', '--force'], stackIds.pipeline);
+  // Until its functions were gone, they answered the end of a job: with the evaluation of what it had trained, or with the
+  // run that had waited for it.
+  const removed = { ...first, jobs: [...new Set([...first.jobs, ...(await stopJobs(environment))])] };
+  say(`stopped jobs: ${removed.jobs.join(', ') || 'none'}`);
   if (!withData) return { ...removed, logGroups: [], buckets: {} };
 
   const buckets: Record<string, number> = {};

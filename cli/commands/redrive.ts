@@ -2,12 +2,18 @@
 import { type CommonOptions, environmentCommand, open } from '../command.ts';
 import { CommandFailed, exitCodes } from '../failure.ts';
 import { columns } from '../output.ts';
-import { type Redriven, redrive } from '../queues.ts';
+import { APPROVAL_REQUESTS, type Redriven, redrive } from '../queues.ts';
 
 export const redriveCommand = environmentCommand('redrive', 'retry the events in dead-letter queues')
   .argument('[handler]', 'one function, by the name of its file in lambdas/handlers; default: all')
   .action(async (handler: string | undefined, options: CommonOptions) => {
     const { outputs, output } = await open(options);
+    if (handler === APPROVAL_REQUESTS)
+      throw new CommandFailed(
+        'A request for approval is not given again: approve or reject the model (flywheel approve MODEL, flywheel reject MODEL), ' +
+          `then delete the message from the queue ${outputs.UnansweredRequestsQueue}.`,
+        exitCodes.usage,
+      );
     const handlers = Object.keys(outputs.DeadLetterQueues).toSorted();
     if (handler !== undefined && !handlers.includes(handler)) {
       throw new CommandFailed(

@@ -74,7 +74,7 @@ export async function removeRunTimeResources(
     endpoints,
     endpointConfigs: configs,
     models,
-    jobs: await stopJobs(sageMaker, prefix),
+    jobs: await stopJobs(environment),
     alarms: await deleteAlarms(prefix),
   };
 }
@@ -137,19 +137,33 @@ async function tryToDelete(sageMaker: SageMakerClient, EndpointName: string): Pr
   }
 }
 
-async function stopJobs(sageMaker: SageMakerClient, prefix: string): Promise<string[]> {
+/** Stops the jobs that are under way. @returns their names */
+export async function stopJobs(environment: string): Promise<readonly string[]> {
+  const prefix = sageMakerPrefix(environment);
+  const sageMaker = new SageMakerClient({});
   const client = { client: sageMaker };
   const tagged = ours(sageMaker, prefix);
   const inProgress = { NameContains: prefix, StatusEquals: 'InProgress' } as const;
   const training = await tagged(paginateListTrainingJobs(client, inProgress), (page) =>
     (page.TrainingJobSummaries ?? []).map((each) => found(each.TrainingJobName, each.TrainingJobArn)),
   );
-  for (const TrainingJobName of training) await sageMaker.send(new StopTrainingJobCommand({ TrainingJobName }));
+  for (const TrainingJobName of training)
+    await unlessEnded(sageMaker.send(new StopTrainingJobCommand({ TrainingJobName })));
   const processing = await tagged(paginateListProcessingJobs(client, inProgress), (page) =>
     (page.ProcessingJobSummaries ?? []).map((each) => found(each.ProcessingJobName, each.ProcessingJobArn)),
   );
-  for (const ProcessingJobName of processing) await sageMaker.send(new StopProcessingJobCommand({ ProcessingJobName }));
+  for (const ProcessingJobName of processing)
+    await unlessEnded(sageMaker.send(new StopProcessingJobCommand({ ProcessingJobName })));
   return [...training, ...processing];
+}
+
+/** A job that ends by itself in between cannot be stopped: SageMaker has no error of its own for that. */
+async function unlessEnded(stopping: Promise<unknown>): Promise<void> {
+  try {
+    await stopping;
+  } catch (error) {
+    if (!(error instanceof Error && error.name === 'ValidationException')) throw error;
+  }
 }
 
 async function deleteAlarms(AlarmNamePrefix: string): Promise<string[]> {

@@ -1,6 +1,7 @@
 /** Candidate → a processing job that scores it beside the champion → the gate's decision. */
 import { EventField, Rule, RuleTargetInput } from 'aws-cdk-lib/aws-events';
 import { SnsTopic } from 'aws-cdk-lib/aws-events-targets';
+import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { processingJobStateChange } from '../../lambdas/contract/aws-events.ts';
 import {
@@ -34,6 +35,8 @@ export interface EvaluationProps {
 
 export class Evaluation extends Construct {
   readonly functions: readonly EventFunction[];
+  /** Requests for approval that reached nobody. */
+  readonly unansweredRequests: IQueue;
 
   constructor(scope: Construct, id: string, { platform, roles }: EvaluationProps) {
     super(scope, id);
@@ -91,6 +94,7 @@ export class Evaluation extends Construct {
         .and(bus.publish(ModelApproved, ModelRejected, ApprovalRequested, ModelTrained)),
     });
     new EventRoute(this, 'Judgements', { bus: bus.bus, events: [ModelEvaluated, ApprovalGiven], to: judge });
+    this.unansweredRequests = deadLetterQueue(this, 'UnansweredRequests', { platform, of: 'approval requests' });
     this.#askForApproval(platform);
     for (const project of environment.projects)
       alarms.add(this, `${project.name}-rejected`, {
@@ -114,7 +118,7 @@ export class Evaluation extends Construct {
         // By the policies of topic and key, not by a role: EventBridge's guide to resource-based policies warns that an event
         // for an encrypted topic may not arrive when its target names one.
         new SnsTopic(topic, {
-          deadLetterQueue: deadLetterQueue(this, 'UnansweredRequests', { platform, of: 'approval requests' }),
+          deadLetterQueue: this.unansweredRequests,
           retryAttempts: DELIVERY_RETRIES,
           maxEventAge: LONGEST_DELIVERY,
           message: RuleTargetInput.fromText(

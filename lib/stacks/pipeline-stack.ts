@@ -1,5 +1,5 @@
 /** From an upload to a judged model: dataset versions, training, evaluation, and the journal of what happened. */
-import { Stack, type StackProps } from 'aws-cdk-lib';
+import { CfnOutput, Stack, type StackProps } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
 import { DatasetVersioning } from '../constructs/dataset-versioning.ts';
 import { Evaluation } from '../constructs/evaluation.ts';
@@ -21,11 +21,13 @@ export class PipelineStack extends Stack {
     super(scope, id, props);
     this.roles = new ProjectRoles(this, 'Projects', { platform });
     const roles = this.roles;
+    const evaluation = new Evaluation(this, 'Evaluation', { platform, roles });
     this.functions = [
       new DatasetVersioning(this, 'DatasetVersioning', { platform }),
       new Training(this, 'Training', { platform, roles }),
-      new Evaluation(this, 'Evaluation', { platform, roles }),
+      evaluation,
       new Journal(this, 'Journal', { platform }),
     ].flatMap((capability) => capability.functions);
+    new CfnOutput(this, 'UnansweredRequestsQueue', { value: evaluation.unansweredRequests.queueUrl });
   }
 }

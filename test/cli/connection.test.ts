@@ -38,7 +38,7 @@ const stateOutputs = {
 };
 const stacks = {
   State: stateOutputs,
-  Pipeline: {},
+  Pipeline: { UnansweredRequestsQueue: 'unanswered' },
   Serving: { ApiUrl: 'http://127.0.0.1/api' },
   Monitoring: { Functions: '{"predict":"f"}', DeadLetterQueues: '{"deploy-model":"q"}' },
 };
@@ -56,6 +56,7 @@ describe('connect', () => {
   const expected = {
     ...stateOutputs,
     ApiUrl: stacks.Serving.ApiUrl,
+    ...stacks.Pipeline,
     Functions: { predict: 'f' },
     DeadLetterQueues: { 'deploy-model': 'q' },
   };

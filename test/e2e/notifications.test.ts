@@ -10,7 +10,13 @@ import {
   DescribeAlarmsCommand,
   SetAlarmStateCommand,
 } from '@aws-sdk/client-cloudwatch';
-import { EventBridgeClient, PutEventsCommand } from '@aws-sdk/client-eventbridge';
+import {
+  EventBridgeClient,
+  ListRulesCommand,
+  ListTargetsByRuleCommand,
+  PutEventsCommand,
+  PutTargetsCommand,
+} from '@aws-sdk/client-eventbridge';
 import {
   GetFunctionConfigurationCommand,
   GetPolicyCommand,
@@ -19,9 +25,10 @@ import {
 } from '@aws-sdk/client-lambda';
 import { DeleteMessageCommand, type Message, ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { AssumeRoleCommand, STSClient } from '@aws-sdk/client-sts';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import * as z from 'zod';
 import { type Deployed, deployed } from './deployed.ts';
+import { answer, WAIT } from './observed.ts';
 import { PROJECT } from './trial.ts';
 
 let flywheel: Deployed;
@@ -74,6 +81,39 @@ describe('a dead-letter queue', () => {
     expect(letter.MessageAttributes?.ERROR_CODE?.StringValue).toBe('NO_PERMISSIONS');
   });
 });
+
+describe('a request for approval that reaches nobody', () => {
+  it('is in the status with model and reason, and a redrive leaves it and says what to do', async () => {
+    await loseTopic();
+    await publish('judge-candidate', 'ApprovalRequested', { model: 8, reasons: ['a test'] });
+    const request = { model: `${PROJECT}/8`, reason: expect.stringMatching(/^[A-Z_]+: ./) };
+    const shown = { unansweredRequests: { waiting: 1, requests: [request] } };
+    await vi.waitFor(async () => expect(await answer(flywheel, 'status')).toMatchObject(shown), WAIT);
+    expect(await flywheel.flywheel('status')).toMatch(
+      new RegExp(`requests for approval that reached nobody.*\\n +${PROJECT}/8 +[A-Z_]+: `),
+    );
+
+    await flywheel.flywheel('redrive');
+    await expect(flywheel.flywheel('redrive', 'approval-requests')).rejects.toThrow(
+      /approve or reject the model.* delete the message/s,
+    );
+    expect(await answer(flywheel, 'status')).toMatchObject(shown);
+  });
+});
+
+/** The rule that tells people of models that wait has a topic that is not there. */
+async function loseTopic(): Promise<void> {
+  const events = new EventBridgeClient({});
+  const { EventBus: EventBusName, AlarmTopic } = flywheel.outputs;
+  const { Rules = [] } = await events.send(new ListRulesCommand({ EventBusName }));
+  const Rule = Rules.find(
+    (each) => each.EventPattern?.includes('ApprovalRequested') && each.Description?.includes('people'),
+  )?.Name;
+  const { Targets = [] } = await events.send(new ListTargetsByRuleCommand({ Rule, EventBusName }));
+  expect(Targets.map((each) => each.Arn)).toEqual([AlarmTopic]);
+  const elsewhere = Targets.map((each) => ({ ...each, Arn: `${AlarmTopic}-gone` }));
+  await events.send(new PutTargetsCommand({ Rule, EventBusName, Targets: elsewhere }));
+}
 
 /** As a function does whose event it is: the bus takes it from nobody else. */
 async function publish(handler: string, DetailType: string, detail: object): Promise<void> {
