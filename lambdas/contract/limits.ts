@@ -12,8 +12,13 @@ export const uploadLimits = {
   storedBytes: 5 * GiB,
   /** That one marker closes: about what three attempts of fifteen minutes can check, at a tenth of a second each. */
   files: 10_000,
-  /** After decompression: about what ten minutes can check, whatever the ratio. */
-  expandedBytes: 20 * GiB,
+  /**
+   * After decompression; in Parquet the texts of the project's columns. A job reads one file as a whole on 16 GiB (ml.m5.xlarge),
+   * and an Arrow text column has 2 GiB.
+   */
+  expandedBytes: 2 * GiB,
+  /** Rows times the project's columns: eight bytes each in a job, three times over at its peak; an empty CSV field has one. */
+  values: 250_000_000,
   /** Expanded bytes a stored byte. gzip can reach 1,032; logs and one-hot tables stay below 250. */
   expansionRatio: 250,
   /** The ratio is not asked before this size: small files may repeat themselves as they like. */
@@ -24,6 +29,10 @@ export const uploadLimits = {
   textCharacters: 64 * KiB,
   /** One value of a category: a profile and a baseline keep hundreds of them in memory. */
   categoryCharacters: KiB,
+  /** Lists and objects in one another, in one JSON line: Python's reader gives up at a thousand. */
+  nesting: 100,
+  /** Of a label that is a number, either way: squares of errors, and their sums, have to fit a model's 32-bit floats (3.4e38). */
+  labelMagnitude: 1e18,
   /** Names in a header, a schema or one JSON object. */
   columns: 4096,
   /** Parquet decodes a row group as a whole, about 35 bytes a value: pyarrow's default of 1,048,576 rows by 19 columns fits. */

@@ -100,8 +100,9 @@ export function parseCsvBody(body: string, maximumRows: number): ParsedRows {
       if (fields.length > requestLimits.columns) throw stop(tooWide(`line ${line}`, fields.length));
       records.push({ fields, line });
     },
-    broken(line) {
-      throw stop(`line ${line}: the quotes do not close`);
+    broken(line, why) {
+      const isQuotes = why === 'quotes';
+      throw stop(`line ${line}: ${isQuotes ? 'the quotes do not close' : 'a carriage return without a line feed'}`);
     },
   });
   try {

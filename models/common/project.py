@@ -9,6 +9,8 @@ from pathlib import Path
 from .container import JobError
 
 NUMERIC_TYPES = ("number", "integer")
+# As in lambdas/contract/limits.ts (uploadLimits.labelMagnitude): squares of errors, and their sums, have to fit float32.
+LARGEST_LABEL = 1e18
 
 
 @dataclass(frozen=True)
@@ -112,13 +114,17 @@ def parse_project(settings: dict) -> Project:
 
 def _column(name: str, settings: dict) -> Column:
     values = settings.get("values")
+    minimum, maximum = settings.get("min"), settings.get("max")
+    if settings["role"] == "label" and settings["type"] in NUMERIC_TYPES:
+        minimum = max(-LARGEST_LABEL, -LARGEST_LABEL if minimum is None else minimum)
+        maximum = min(LARGEST_LABEL, LARGEST_LABEL if maximum is None else maximum)
     return Column(
         name=name,
         role=settings["role"],
         type=settings["type"],
         nullable=settings["nullable"],
         pii=settings["pii"],
-        minimum=settings.get("min"),
-        maximum=settings.get("max"),
+        minimum=minimum,
+        maximum=maximum,
         values=None if values is None else tuple(values),
     )

@@ -16,8 +16,11 @@ from __future__ import annotations
 import math
 import re
 from datetime import datetime, timedelta, timezone
+from decimal import Decimal
 
 TRUE_TEXTS = ("true", "True", "TRUE", "1")
+# Around a number, a boolean or a time; other blanks are no blanks.
+BLANKS = " \t\n\v\f\r"
 FALSE_TEXTS = ("false", "False", "FALSE", "0")
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
@@ -56,7 +59,7 @@ def from_text(column_type: str, text: str | None) -> Value:
         return text
     if column_type == "timestamp":
         return parse_timestamp(text)
-    stripped = text.strip()
+    stripped = text.strip(BLANKS)
     if column_type == "boolean":
         if stripped in TRUE_TEXTS:
             return True
@@ -96,7 +99,7 @@ def parse_timestamp(text: str) -> int:
 
     Raises BadValue.
     """
-    match = _TIMESTAMP.fullmatch(text.strip())
+    match = _TIMESTAMP.fullmatch(text.strip(BLANKS))
     if not match:
         raise BadValue(f"expected {EXPECTED['timestamp']}")
     year, month, day, hour, minute, second, fraction, offset = match.groups()
@@ -132,14 +135,48 @@ def _finite(column_type: str, number: float) -> float:
 
 def _category(value: object) -> str:
     if isinstance(value, str):
-        return value
-    if isinstance(value, bool):
+        if value.isascii() or _is_well_formed(value):
+            return value
+    elif isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, int) or (isinstance(value, float) and value.is_integer()):
-        return str(int(value))
-    if isinstance(value, float) and math.isfinite(value):
-        return repr(value)
+    elif isinstance(value, int | float):
+        try:
+            number = float(value)
+        except OverflowError:
+            number = math.inf
+        if math.isfinite(number):
+            return number_text(number)
     raise BadValue(f"expected {EXPECTED['category']}, got JSON {_json_kind(value)}")
+
+
+def _is_well_formed(text: str) -> bool:
+    """Without halves of characters, which JSON can escape and UTF-8 cannot hold."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def number_text(number: float) -> str:
+    """A number that is a category, as JavaScript writes it: the checks of uploads and requests do.
+
+    The rule is ECMAScript's Number::toString: the shortest digits, plain from 1e-6 to below 1e21.
+    """
+    if abs(number) < 2**53 and number.is_integer():
+        return str(int(number))
+    sign, parts, exponent = Decimal(repr(number)).as_tuple()
+    digits = "".join(map(str, parts)).rstrip("0")
+    point = len(parts) + exponent  # digits before the point
+    minus = "-" if sign else ""
+    if len(digits) <= point <= 21:
+        return f"{minus}{digits.ljust(point, '0')}"
+    if 0 < point <= 21:
+        return f"{minus}{digits[:point]}.{digits[point:]}"
+    if -6 < point <= 0:
+        return f"{minus}0.{'0' * -point}{digits}"
+    fraction = f".{digits[1:]}" if len(digits) > 1 else ""
+    return f"{minus}{digits[0]}{fraction}e{point - 1:+d}"
 
 
 def _json_kind(value: object) -> str:

@@ -18,6 +18,7 @@ export class InspectionBudget {
   readonly #seconds: number;
   #units = 0;
   #expanded = 0;
+  #values = 0;
 
   /** Without a clock, time is not limited. */
   constructor(storedBytes: number, clock?: Clock) {
@@ -45,17 +46,28 @@ export class InspectionBudget {
     );
   }
 
+  /** Counts a row's values in the project's columns. @throws Refusal */
+  addValues(count: number): void {
+    this.#values += count;
+    if (this.#values <= uploadLimits.values) return;
+    throw new Refusal(
+      'too-many-values',
+      `the file has more than ${uploadLimits.values} values in the project's columns (rows by columns)`,
+      'split it into smaller files and upload these',
+    );
+  }
+
+  /** Counts bytes of texts that were decoded from Parquet, where few stored bytes may well stand for many. @throws Refusal */
+  decode(bytes: number): void {
+    this.#expanded += bytes;
+    if (this.#expanded > uploadLimits.expandedBytes) throw tooLarge();
+  }
+
   /** Counts bytes that came out of a compressed file. @throws Refusal */
   expand(bytes: number): void {
     this.#expanded += bytes;
     const { expandedBytes, expansionRatio, expansionFreeBytes } = uploadLimits;
-    if (this.#expanded > expandedBytes) {
-      throw new Refusal(
-        'expanded-size',
-        `the file has more than ${expandedBytes} bytes when it is decompressed`,
-        'split it into smaller files and upload these',
-      );
-    }
+    if (this.#expanded > expandedBytes) throw tooLarge();
     if (this.#expanded <= expansionFreeBytes || this.#expanded <= expansionRatio * this.#storedBytes) return;
     throw new Refusal(
       'expansion',
@@ -64,3 +76,10 @@ export class InspectionBudget {
     );
   }
 }
+
+const tooLarge = (): Refusal =>
+  new Refusal(
+    'expanded-size',
+    `the file has more than ${uploadLimits.expandedBytes} bytes when it is decompressed`,
+    'split it into smaller files and upload these',
+  );

@@ -27,8 +27,9 @@ export interface ColumnCheck {
 function columnCheck(name: string, settings: ColumnSettings): ColumnCheck {
   const { type, nullable } = settings;
   const isNumber = type === 'number' || type === 'integer';
-  const low = isNumber ? (settings.min ?? Number.NEGATIVE_INFINITY) : Number.NEGATIVE_INFINITY;
-  const high = isNumber ? (settings.max ?? Number.POSITIVE_INFINITY) : Number.POSITIVE_INFINITY;
+  const most = isNumber && settings.role === 'label' ? uploadLimits.labelMagnitude : Number.POSITIVE_INFINITY;
+  const low = isNumber ? Math.max(-most, settings.min ?? -most) : Number.NEGATIVE_INFINITY;
+  const high = isNumber ? Math.min(most, settings.max ?? most) : Number.POSITIVE_INFINITY;
   const longest = type === 'category' ? uploadLimits.categoryCharacters : uploadLimits.textCharacters;
   const allowed = type === 'category' && settings.values ? new Set<Read>(settings.values) : undefined;
   return {
@@ -50,7 +51,9 @@ function columnCheck(name: string, settings: ColumnSettings): ColumnCheck {
       if (rule === 'missing-value') return `${expectedOfType[type]}, the column is not nullable`;
       if (rule === 'allowed-values') return `one of ${quoteSome(settings.values ?? [])}`;
       if (low === Number.NEGATIVE_INFINITY) return `at most ${high}`;
-      return high === Number.POSITIVE_INFINITY ? `at least ${low}` : `${low} to ${high}`;
+      if (high === Number.POSITIVE_INFINITY) return `at least ${low}`;
+      const isModelLimit = -low === most || high === most;
+      return `${low} to ${high}${isModelLimit ? `, beyond ${most} squares do not fit a model's 32-bit floats` : ''}`;
     },
   };
 }

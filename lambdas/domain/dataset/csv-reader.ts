@@ -22,9 +22,9 @@ export class CsvReader implements TextReader {
         if (this.#rows) this.#rows.add(fields, line);
         else this.#rows = readHeader(fields, line, this.#columns, this.#open);
       },
-      broken: (line) => {
-        if (!this.#rows) throw noHeader(line);
-        this.#rows.pass.addBrokenRow(line, 'quoting', 'quotes around a whole field, and doubled inside it');
+      broken: (line, why) => {
+        if (why === 'carriage-return') throw carriageReturns(line);
+        throw this.#rows ? quoting(line) : noHeader(line);
       },
     });
   }
@@ -87,7 +87,6 @@ function readHeader(
   open: (checks: readonly ColumnCheck[]) => RowPass,
 ): CsvRows {
   if (header.length > uploadLimits.columns) throw tooManyColumns(header.length, line);
-  if (header.some((name) => /\r(?!\n)/.test(name))) throw carriageReturns();
   if (!header.some((name) => Object.hasOwn(columns, name))) throw notAHeader(header, line, columns);
   const checks = columnChecks(columns).filter(({ name }) => header.includes(name));
   const rows = new CsvRows(checks, header, open(checks));
@@ -127,10 +126,19 @@ function notAHeader(header: readonly string[], line: number, columns: Columns): 
   return noHeader(line, columns);
 }
 
-function carriageReturns(): Refusal {
+/** Whatever share of bad rows is tolerated: where the next record starts, one reader sees here and another there. */
+function quoting(line: number): Refusal {
+  return new Refusal(
+    'quoting',
+    `the quotes of the record that starts in line ${line} are wrong, expected quotes around a whole field, and doubled inside it`,
+    'look for a quote in that line that is never closed or stands inside of a field, and upload the file again',
+  );
+}
+
+function carriageReturns(line: number): Refusal {
   return new Refusal(
     'line-ends',
-    'lines end with a carriage return alone, expected a line feed',
+    `line ${line} holds a carriage return that no line feed follows, outside of quotes`,
     'convert the line ends, for example with `mac2unix FILE`, and upload it again',
   );
 }

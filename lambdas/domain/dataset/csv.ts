@@ -13,8 +13,8 @@ export const MAXIMUM_RECORD = uploadLimits.recordCharacters;
 
 export interface RecordHandler {
   record(fields: string[], line: number): void;
-  /** A record whose quotes are wrong. Reading goes on with the next line. */
-  broken(line: number): void;
+  /** A record that readers of CSV part differently. Reading goes on with the next line. */
+  broken(line: number, why: 'quotes' | 'carriage-return'): void;
 }
 
 /** A record longer than `MAXIMUM_RECORD`; `line` is where it starts. */
@@ -56,6 +56,7 @@ export class CsvSplitter {
   #split(text: string, isEnd: boolean): string {
     let position = 0;
     let quote = text.indexOf('"');
+    let carriage = text.indexOf('\r');
     while (position < text.length) {
       let lineEnd = text.indexOf('\n', position);
       if (lineEnd < 0) {
@@ -66,7 +67,9 @@ export class CsvSplitter {
       if (quote < 0 || quote >= lineEnd) {
         if (lineEnd - position > MAXIMUM_RECORD) throw new RecordTooLong(this.#line);
         const last = text.charCodeAt(lineEnd - 1) === CARRIAGE_RETURN ? lineEnd - 1 : lineEnd;
-        if (last > position) this.#handler.record(text.slice(position, last).split(','), this.#line);
+        if (carriage >= 0 && carriage < position) carriage = text.indexOf('\r', position);
+        if (carriage >= 0 && carriage < last) this.#handler.broken(this.#line, 'carriage-return');
+        else if (last > position) this.#handler.record(text.slice(position, last).split(','), this.#line);
         this.#line += 1;
         position = lineEnd + 1;
         continue;
@@ -89,7 +92,8 @@ export class CsvSplitter {
       const isCut = field.end + (text.charCodeAt(field.end) === CARRIAGE_RETURN ? 1 : 0) >= text.length;
       if (isCut && !isEnd) return undefined;
       const separator = separatorAt(text, field.end);
-      if (!field.isClosed || separator === 'none') return this.#skip(text, start);
+      if (!field.isClosed || separator === 'none') return this.#skip(text, start, 'quotes');
+      if (!field.isQuoted && field.value.includes('\r')) return this.#skip(text, start, 'carriage-return');
       fields.push(field.value);
       if (separator === 'comma') {
         position = field.end + 1;
@@ -101,9 +105,9 @@ export class CsvSplitter {
     }
   }
 
-  /** Past a record whose quotes are wrong: to the next line. */
-  #skip(text: string, start: number): number {
-    this.#handler.broken(this.#line);
+  /** Past a record that is broken: to the next line. */
+  #skip(text: string, start: number, why: 'quotes' | 'carriage-return'): number {
+    this.#handler.broken(this.#line, why);
     const lineEnd = text.indexOf('\n', start);
     return lineEnd < 0 ? text.length : lineEnd + 1;
   }
@@ -120,6 +124,7 @@ interface Field {
   readonly end: number;
   /** False for an opened quote without its end in the text. */
   readonly isClosed: boolean;
+  readonly isQuoted: boolean;
 }
 
 /** Inside quotes a quote is doubled. */
@@ -127,10 +132,15 @@ function quotedField(text: string, start: number): Field {
   let from = start + 1;
   for (;;) {
     const quote = text.indexOf('"', from);
-    if (quote < 0) return { value: '', end: text.length, isClosed: false };
+    if (quote < 0) return { value: '', end: text.length, isClosed: false, isQuoted: true };
     if (text.charCodeAt(quote + 1) !== QUOTE) {
       const value = text.slice(start + 1, quote);
-      return { value: from === start + 1 ? value : value.replaceAll('""', '"'), end: quote + 1, isClosed: true };
+      return {
+        value: from === start + 1 ? value : value.replaceAll('""', '"'),
+        end: quote + 1,
+        isClosed: true,
+        isQuoted: true,
+      };
     }
     from = quote + 2;
   }
@@ -146,7 +156,7 @@ function plainField(text: string, start: number): Field {
   // A carriage return belongs to the line end, not to the field.
   const isLast = text.charCodeAt(end) === LINE_FEED || end === text.length;
   if (isLast && end > start && text.charCodeAt(end - 1) === CARRIAGE_RETURN) end -= 1;
-  return { value: text.slice(start, end), end, isClosed: true };
+  return { value: text.slice(start, end), end, isClosed: true, isQuoted: false };
 }
 
 function separatorAt(text: string, position: number): 'comma' | 'line-end' | 'none' {

@@ -44,10 +44,14 @@ export class JsonLinesReader implements TextReader {
   end(): void {}
 
   #readLine(text: string): void {
-    if (text === '' || text.trim() === '') return;
+    if (isBlank(text)) return;
     const row = parseObject(text);
     if (!row) {
       this.pass.addBrokenRow(this.#line, 'json', 'a JSON object on one line');
+      return;
+    }
+    if (isNestedTooDeep(row)) {
+      this.pass.addBrokenRow(this.#line, 'nesting', `values nested at most ${uploadLimits.nesting} deep`);
       return;
     }
     this.#row = row;
@@ -80,6 +84,23 @@ export class JsonLinesReader implements TextReader {
 function ownValue(row: Readonly<Record<string, unknown>>, name: string): unknown {
   return Object.hasOwn(row, name) ? row[name] : undefined;
 }
+
+/** By JSON's own blanks; a line of others is no object. */
+function isBlank(text: string): boolean {
+  return text === '' || /^[ \t\r]*$/.test(text);
+}
+
+/** Level by level: a value may be nested deeper than functions can call each other. */
+function isNestedTooDeep(row: object): boolean {
+  let level: object[] = [row];
+  for (let depth = 0; depth < uploadLimits.nesting; depth++) {
+    level = level.flatMap((each) => Object.values(each).filter(isNested));
+    if (level.length === 0) return false;
+  }
+  return true;
+}
+
+const isNested = (value: unknown): value is object => typeof value === 'object' && value !== null;
 
 function parseObject(text: string): Record<string, unknown> | undefined {
   try {

@@ -74,13 +74,35 @@ function checkOverlap(taken: [number, number][]): void {
 function checkLeaf(name: string, leaf: SchemaTree | undefined): void {
   const kind = leaf?.element.logical_type?.type ?? leaf?.element.converted_type;
   const isPlain = leaf?.children.length === 0 && leaf.element.repetition_type !== 'REPEATED';
-  if (isPlain && kind !== 'GEOMETRY' && kind !== 'GEOGRAPHY' && kind !== 'VARIANT') return;
+  if (isPlain && kind !== 'GEOMETRY' && kind !== 'GEOGRAPHY' && kind !== 'VARIANT') {
+    checkKind(name, leaf);
+    return;
+  }
   throw new Refusal(
     'nested-column',
     `column ${name} holds lists, structs or shapes, expected one plain value a row`,
     'write it as columns of plain values, or leave the column out of the project (role `ignore`)',
   );
 }
+
+/**
+ * Kinds that Parquet's readers make different values of: hyparquet numbers and parsed JSON, Arrow times of day, bytes, texts.
+ * A fixed length without a kind is bytes.
+ */
+function checkKind(name: string, { element }: SchemaTree): void {
+  const kinds = [element.logical_type?.type, element.converted_type].filter((kind) => kind !== undefined);
+  const isBytes = element.type === 'FIXED_LEN_BYTE_ARRAY' && !kinds.some((kind) => FIXED_NUMBERS.has(kind));
+  const kind = kinds.find((each) => UNREAD_KINDS.test(each)) ?? (isBytes ? 'bytes' : undefined);
+  if (kind === undefined) return;
+  throw new Refusal(
+    'column-kind',
+    `column ${name} holds values of the Parquet kind ${kind}, which no column type reads`,
+    'write it as numbers, texts or timestamps, or leave the column out of the project (role `ignore`)',
+  );
+}
+
+const UNREAD_KINDS = /^(TIME|TIME_MILLIS|TIME_MICROS|INTERVAL|JSON|BSON|UUID)$/;
+const FIXED_NUMBERS: ReadonlySet<string> = new Set(['DECIMAL', 'FLOAT16']);
 
 /** By what the footer says; the pages are counted as they come. */
 function checkSize({ total_byte_size }: RowGroup, rows: number, columns: number): void {

@@ -8,6 +8,7 @@ import type { CompressionCodec } from 'hyparquet';
 import { uploadLimits } from '../../contract/limits.ts';
 import { compressors } from './parquet-codecs.ts';
 import { checkRuns, PageBytes, ParquetLie, readDeltas } from './parquet-runs.ts';
+import { checkPlainText, checkPrefixedText, checkTexts } from './parquet-texts.ts';
 import { Refusal } from './report.ts';
 import { checkStruct } from './thrift.ts';
 
@@ -159,8 +160,11 @@ function checkValues(bytes: PageBytes, { type, encoding }: PageHeader, count: nu
     // Width 0, a dictionary of one value: in version 1 no run is read.
     if (width > 0 || type === DATA_V2) checkRuns(bytes, width, count);
   } else if (encoding === DELTA) readDeltas(bytes, count, false);
-  else if (encoding === DELTA_LENGTHS) for (const length of readDeltas(bytes, count, true)) checkLength(length, facts);
-  else if (encoding === DELTA_PREFIXES) checkPrefixed(bytes, count, facts);
+  else if (encoding === DELTA_LENGTHS) {
+    const lengths = readDeltas(bytes, count, true);
+    for (const length of lengths) checkLength(length, facts);
+    if (isText(facts)) checkTexts(bytes, lengths, facts.column);
+  } else if (encoding === DELTA_PREFIXES) checkPrefixed(bytes, count, facts);
   else if (encoding === SPLIT) bytes.need(count * fixedLength(facts));
   else throw new ParquetLie(`encoding ${encoding} is not supported`);
 }
@@ -176,12 +180,14 @@ const isDictionary = (encoding: number): boolean => encoding === 2 || encoding =
 function checkPlain(bytes: PageBytes, count: number, facts: ChunkFacts): void {
   if (facts.type === 'BOOLEAN') bytes.need(Math.ceil(count / 8));
   else if (facts.type === 'BYTE_ARRAY') {
+    const start = bytes.at;
     for (let value = 0; value < count; value++) {
       const length = bytes.length32();
       // First: a length that is not even in the page is a damaged file, not a long value.
       bytes.skip(length);
       checkLength(length, facts);
     }
+    if (isText(facts)) checkPlainText(bytes, start, count, facts.column);
   } else {
     if (facts.type === 'FIXED_LEN_BYTE_ARRAY') checkLength(fixedLength(facts), facts);
     bytes.need(count * fixedLength(facts));
@@ -199,7 +205,10 @@ function checkPrefixed(bytes: PageBytes, count: number, facts: ChunkFacts): void
     total += length;
     if (total > uploadLimits.rowGroupBytes) throw tooLarge(facts.column);
   }
+  if (isText(facts)) checkPrefixedText(bytes, prefixes, suffixes, facts.column);
 }
+
+const isText = ({ type, isDecimal }: ChunkFacts): boolean => type === 'BYTE_ARRAY' && !isDecimal;
 
 const widths: Readonly<Record<string, number>> = { INT32: 4, FLOAT: 4, INT64: 8, DOUBLE: 8, INT96: 12 };
 

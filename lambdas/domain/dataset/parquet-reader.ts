@@ -81,7 +81,13 @@ async function readGroups(
     let row = 0;
     const rawAt = (check: number): unknown => group[check]?.[row];
     for (row = 0; row < rowEnd - rowStart; row++) {
-      for (let index = 0; index < checks.length; index++) values[index] = checks[index]?.readNative(rawAt(index));
+      let bytes = 0;
+      for (let index = 0; index < checks.length; index++) {
+        const value = checks[index]?.readNative(rawAt(index));
+        if (typeof value === 'string') bytes += Buffer.byteLength(value);
+        values[index] = value;
+      }
+      budget.decode(bytes);
       pass.addRow(rowStart + row + 1, values, rawAt);
     }
   }

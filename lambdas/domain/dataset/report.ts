@@ -19,8 +19,8 @@ const uploadRules = [
   'unexpected-column',
   'duplicate-column',
   'field-count',
-  'quoting',
   'json',
+  'nesting',
 ] as const satisfies readonly (ValueRule | string)[];
 export type UploadRule = (typeof uploadRules)[number];
 

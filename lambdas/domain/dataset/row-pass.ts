@@ -53,6 +53,7 @@ export class RowPass {
       this.log.addValue(line, check, rule, rawAt(index));
     }
     this.#budget.spend(units);
+    this.#budget.addValues(checks.length);
     if (this.#idColumns.length > 0 && !this.#isNewId(line, values, rawAt)) isGood = false;
     if (!isGood) {
       this.badRows += 1;

@@ -35,7 +35,7 @@ export const textReaders: Readonly<Record<ColumnType, (text: string) => Read>> =
   },
   boolean(text) {
     if (text === '') return null;
-    return booleanTexts.get(text) ?? booleanTexts.get(text.trim());
+    return booleanTexts.get(text) ?? booleanTexts.get(trimmed(text));
   },
   category: (text) => (text === '' ? null : text),
   text: (text) => (text === '' ? null : text),
@@ -62,7 +62,8 @@ export function readNative(type: ColumnType, value: unknown): Read {
       return value instanceof Date ? finite(value.getTime()) : undefined;
     case 'category':
     case 'text': {
-      if (typeof value === 'string') return value;
+      // JSON can escape half a character, which UTF-8 cannot hold: no Arrow table, no report of a job.
+      if (typeof value === 'string') return value.isWellFormed() ? value : undefined;
       const plain = typeof value === 'boolean' ? value : finite(value);
       return plain === undefined ? undefined : String(plain);
     }
@@ -83,15 +84,20 @@ const decimal = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 
 /**
  * `Number` is five times as fast as the pattern, and takes more than the pattern does: hexadecimal, octal, binary and
- * blank texts. Those begin with a blank or have a letter in second place, and only then is the pattern asked.
+ * blank texts, and blanks beyond ASCII. Those begin with a blank, end with one or have a letter in second place, and only then is the
+ * pattern asked.
  */
 function readNumber(text: string): number | undefined {
   const number = Number(text);
   if (!Number.isFinite(number)) return undefined;
   const first = text.charCodeAt(0);
-  const isPlain = first > SPACE && first <= NINE && !(text.charCodeAt(1) > NINE);
-  return isPlain || decimal.test(text.trim()) ? number : undefined;
+  const last = text.charCodeAt(text.length - 1);
+  const isPlain = first > SPACE && first <= NINE && !(text.charCodeAt(1) > NINE) && last <= NINE;
+  return isPlain || decimal.test(trimmed(text)) ? number : undefined;
 }
+
+/** Without the blanks of ASCII at both ends: what else is a blank differs between languages. */
+const trimmed = (text: string): string => text.replace(/^[ \t\n\v\f\r]+|[ \t\n\v\f\r]+$/g, '');
 
 const ZERO = 48;
 const NINE = 57;
@@ -128,7 +134,7 @@ function twoDigits(text: string, at: number): number {
 }
 
 function readAnyTimestamp(text: string): number | undefined {
-  const match = timestamp.exec(text.trim());
+  const match = timestamp.exec(trimmed(text));
   if (!match) return undefined;
   const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = match
     .slice(1, 7)

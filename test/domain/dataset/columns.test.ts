@@ -28,6 +28,8 @@ describe('numbers', () => {
         '\u00a0',
         '\u00a00x10',
         '\u00a07',
+        '7\u00a0',
+        '7\ufeff',
         ' 0x1',
         'Infinity',
         '-Infinity',
@@ -41,7 +43,8 @@ describe('numbers', () => {
       ),
     );
     forAll(texts, (text) => {
-      const isNumber = decimal.test(text.trim()) && Number.isFinite(Number(text));
+      const isNumber =
+        decimal.test(text.replace(/^[ \t\n\v\f\r]+|[ \t\n\v\f\r]+$/g, '')) && Number.isFinite(Number(text));
       expect(textReaders.number(text)).toBe(isNumber ? Number(text) : undefined);
     });
   });

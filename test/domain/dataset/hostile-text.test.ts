@@ -73,10 +73,10 @@ describe('rows that are too wide', () => {
 
 describe('values that nest', () => {
   const nested = (depth: number) => `${'['.repeat(depth)}${']'.repeat(depth)}`;
-  test('half a million lists in one another are a bad value, not a fault of ours', async () => {
+  test('half a million lists in one another are a bad row, not a fault of ours', async () => {
     const line = JSON.stringify({ ...goodRow(1), delay: 'HERE' }).replace('"HERE"', nested(500_000));
     const report = await refused(`${line}\n`, jsonl);
-    expect(report.violations).toMatchObject([{ column: 'delay', rule: 'type', value: 'a list' }]);
+    expect(report.violations).toMatchObject([{ line: 1, column: null, rule: 'nesting' }]);
   });
 
   test('and as a line they are no row', async () => {
@@ -112,10 +112,19 @@ describe('compressed files that grow', () => {
     const { expansionFreeBytes, expansionRatio, expandedBytes } = uploadLimits;
     expect(spent(1, expansionFreeBytes)).toBeUndefined();
     expect(spent(1, expansionFreeBytes + 1)).toBe('expansion');
-    expect(spent(10_000_000, 10_000_000 * expansionRatio)).toBeUndefined();
-    expect(spent(10_000_000, 10_000_000 * expansionRatio + 1)).toBe('expansion');
+    expect(spent(4_000_000, 4_000_000 * expansionRatio)).toBeUndefined();
+    expect(spent(4_000_000, 4_000_000 * expansionRatio + 1)).toBe('expansion');
     expect(spent(expandedBytes, expandedBytes)).toBeUndefined();
     expect(spent(expandedBytes, expandedBytes + 1)).toBe('expanded-size');
+  });
+
+  test('values in the columns of the project are counted, and texts that Parquet repeats', () => {
+    const budget = new InspectionBudget(1000);
+    budget.addValues(uploadLimits.values);
+    expect(() => budget.addValues(1)).toThrow(expect.objectContaining({ code: 'too-many-values' }));
+    // No ratio: a constant column has a few stored bytes.
+    budget.decode(uploadLimits.expandedBytes);
+    expect(() => budget.decode(1)).toThrow(expect.objectContaining({ code: 'expanded-size' }));
   });
 });
 

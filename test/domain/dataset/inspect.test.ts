@@ -140,13 +140,21 @@ describe('column rules name line, column and value', () => {
     expect(await complaints(rows)).toEqual(["line 4, column delay: expected a number, got 'x'"]);
   });
 
-  test('fields too few, and quotes in the wrong place', async () => {
-    const text = `${asCsv(goodRows(1))}a,b\n"x"y,1\n`;
-    const { report } = await rejected(inspectUpload(uploadOf(text), csv));
-    expect(report.violations).toMatchObject([
-      { line: 3, column: null, rule: 'field-count', value: '2' },
-      { line: 4, column: null, rule: 'quoting' },
-    ]);
+  test('fields too few', async () => {
+    const { report } = await rejected(inspectUpload(uploadOf(`${asCsv(goodRows(1))}a,b\n`), csv));
+    expect(report.violations).toMatchObject([{ line: 3, column: null, rule: 'field-count', value: '2' }]);
+  });
+
+  test.each([
+    ['quoting', '"x"y,1'],
+    ['quoting', '"never closed,1'],
+    ['quoting', '5" disk,1'],
+    ['line-ends', 'a\rb,1'],
+    ['line-ends', '"quoted",a\rb'],
+  ])('%s: a record that readers part differently, %j, refuses the file whatever is tolerated', async (code, record) => {
+    const settings = settingsOf('csv', { maximumBadRowShare: 1 });
+    const { report } = await rejected(inspectUpload(uploadOf(`${asCsv(goodRows(1))}${record}\n`), settings));
+    expect(report).toMatchObject({ code, reason: expect.stringContaining('line 3') });
   });
 
   test('columns that are missing, misspelt or there twice', async () => {
@@ -215,7 +223,7 @@ describe('files that cannot be used say why and what to do', () => {
     ['wrong-format', asJsonLines(goodRows(3)), /looks like JSON/, /jsonl/],
     ['wrong-delimiter', good.replaceAll(',', ';'), /semicolons, expected commas/, /commas/],
     ['wrong-delimiter', good.replaceAll(',', '\t'), /tabs, expected commas/, /commas/],
-    ['line-ends', good.replaceAll('\n', '\r'), /carriage return alone/, /mac2unix/],
+    ['line-ends', good.replaceAll('\n', '\r'), /line 1 holds a carriage return/, /mac2unix/],
     ['no-header', good.slice(good.indexOf('\n') + 1), /no header/, /id,at,delay/],
     ['record-too-long', `${good}"${'x\n'.repeat(600_000)}`, /starts in line 22 is longer/, /quote/],
   ])('%s (case %#)', async (code, content, reason, advice) => {
