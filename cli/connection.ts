@@ -3,8 +3,8 @@ import * as z from 'zod';
 import type { Environment } from '../lib/config/index.ts';
 import { loadFlywheel } from '../lib/config/load.ts';
 import { stackNames } from '../lib/stack-names.ts';
-import { environmentOf, isolatedEnvironment } from '../local/cloud/environment.ts';
-import { cloudStatus } from '../local/cloud.ts';
+import { isolatedEnvironment } from '../local/cloud/environment.ts';
+import { cloudEnvironment } from '../local/cloud.ts';
 import { CommandFailed, exitCodes } from './failure.ts';
 import { stackOutputs } from './stacks.ts';
 
@@ -65,13 +65,14 @@ export async function configured(name: string): Promise<Environment> {
   );
 }
 
+export const notRunning = () =>
+  new CommandFailed('The laptop cloud is not running. Start it:  flywheel local up', exitCodes.notFound);
+
 /** After this no AWS setting of the user's is left in this process, and so no way to a real account. */
 function enterLaptopCloud(): void {
-  const { ports, services } = cloudStatus(laptopCloud());
-  if (!ports || services.ministack.state !== 'running') {
-    throw new CommandFailed('The laptop cloud is not running. Start it:  flywheel local up', exitCodes.notFound);
-  }
-  const variables = isolatedEnvironment(environmentOf(ports));
+  const environment = cloudEnvironment(laptopCloud());
+  if (!environment) throw notRunning();
+  const variables = isolatedEnvironment(environment);
   for (const name of Object.keys(process.env)) if (!(name in variables)) delete process.env[name];
   Object.assign(process.env, variables);
 }

@@ -1,10 +1,11 @@
-import { mkdirSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { environmentOf } from './cloud/environment.ts';
+import { type CloudEnvironment, environmentOf } from './cloud/environment.ts';
 import { writeImages } from './cloud/images.ts';
 import { type CloudPorts, defaultDirectory, defaultPorts, readPorts, writePorts } from './cloud/layout.ts';
 import { claimPort } from './cloud/ports.ts';
 import type { Cloud } from './cloud/running-cloud.ts';
+import { makeDirectory, readOrMakeSecret, secretFile } from './cloud/secret.ts';
 import {
   containersOf,
   lastLines,
@@ -43,7 +44,8 @@ const names: readonly ServiceName[] = ['ministack', 'sagemaker'];
  */
 export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
   const directory = resolve(options.directory ?? defaultDirectory);
-  mkdirSync(directory, { recursive: true });
+  makeDirectory(directory);
+  const secret = readOrMakeSecret(secretFile(directory));
   const last = readPorts(directory);
   const running = names.filter((name) => serviceStatus(directory, name, 0).state === 'running');
   const ports = last && running.length > 0 ? last : await claimPorts(options.ports ?? last ?? defaultPorts);
@@ -59,7 +61,7 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
     endpointUrl: `http://127.0.0.1:${ports.cloud}`,
     sagemakerUrl: `http://127.0.0.1:${ports.sagemaker}`,
     containers: await containersOf(ports.sagemaker),
-    environment: environmentOf(ports),
+    environment: environmentOf(ports, secret),
     started: missing.length > 0,
   };
 }
@@ -71,6 +73,13 @@ export async function stopCloud(
   const directory = resolve(options.directory ?? defaultDirectory);
   const sagemaker = await stopService(directory, 'sagemaker');
   return { sagemaker, ministack: await stopService(directory, 'ministack') };
+}
+
+/** Variables by which the AWS CLI, the CDK and every SDK work with a cloud that runs; undefined when it does not. */
+export function cloudEnvironment(options: Pick<CloudOptions, 'directory'> = {}): CloudEnvironment | undefined {
+  const { directory, ports, services } = cloudStatus(options);
+  if (!ports || services.ministack.state !== 'running') return undefined;
+  return environmentOf(ports, readOrMakeSecret(secretFile(directory)));
 }
 
 /** What runs, on which ports, and the last log lines of what crashed. */
@@ -106,7 +115,7 @@ export function cloudLogs(
 export async function resetCloud(options: Pick<CloudOptions, 'directory'> = {}): Promise<void> {
   const directory = resolve(options.directory ?? defaultDirectory);
   await stopCloud({ directory });
-  for (const entry of ['ministack', 'sagemaker', 'cdk.out', ...names.map((name) => `${name}.log`)]) {
+  for (const entry of ['ministack', 'sagemaker', 'cdk.out', 'secret', ...names.map((name) => `${name}.log`)]) {
     rmSync(join(directory, entry), { recursive: true, force: true });
   }
 }

@@ -2,6 +2,7 @@
 import { Command, InvalidArgumentError } from 'commander';
 import {
   cloudContainers,
+  cloudEnvironment,
   cloudLogs,
   cloudStatus,
   resetCloud,
@@ -10,7 +11,7 @@ import {
   stopCloud,
 } from '../../local/cloud.ts';
 import { plainCommand } from '../command.ts';
-import { laptopCloud } from '../connection.ts';
+import { laptopCloud, notRunning } from '../connection.ts';
 import { exitCodes } from '../failure.ts';
 import { columns, createOutput, paint } from '../output.ts';
 
@@ -56,6 +57,19 @@ export const localCommand = new Command('local')
       const running = Object.values(status.services).every((service) => service.state === 'running');
       if (!running) process.exitCode = exitCodes.notFound;
     }),
+  )
+  .addCommand(
+    plainCommand('env', 'variables of it for a shell: the AWS CLI and SDKs then work with it').action(
+      ({ json }: Options) => {
+        const environment = cloudEnvironment(laptopCloud());
+        if (!environment) throw notRunning();
+        createOutput(json).answer(environment, () =>
+          Object.entries(environment)
+            .map(([name, value]) => `export ${name}='${value}'`)
+            .join('\n'),
+        );
+      },
+    ),
   )
   .addCommand(
     plainCommand('logs', 'last lines of its logs')

@@ -47,7 +47,8 @@ export async function deployToCloud(cloud: Cloud, options: DeployOptions): Promi
 }
 
 async function createAssetBucket(cloud: Cloud): Promise<void> {
-  const credentials = { accessKeyId: 'test', secretAccessKey: 'test' };
+  const { AWS_ACCESS_KEY_ID: accessKeyId = '', AWS_SECRET_ACCESS_KEY: secretAccessKey = '' } = cloud.environment;
+  const credentials = { accessKeyId, secretAccessKey };
   const s3 = new S3Client({ endpoint: cloud.endpointUrl, region, credentials });
   const bucket = { Bucket: `cdk-hnb659fds-assets-${account}-${region}` };
   try {

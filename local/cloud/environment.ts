@@ -5,12 +5,13 @@ export type CloudEnvironment = Readonly<Record<string, string>>;
 /**
  * Variables for the AWS CLI, the CDK and SDKs. The address is 127.0.0.1 and not localhost: for an IP address the SDKs
  * put a bucket's name into the path, and `bucket.localhost` does not resolve everywhere.
+ * @param secret of the root key, one for each cloud
  */
-export function environmentOf(ports: CloudPorts): CloudEnvironment {
+export function environmentOf(ports: CloudPorts, secret: string): CloudEnvironment {
   const sagemaker = `http://127.0.0.1:${ports.sagemaker}`;
   return {
     AWS_ACCESS_KEY_ID: 'test',
-    AWS_SECRET_ACCESS_KEY: 'test',
+    AWS_SECRET_ACCESS_KEY: secret,
     AWS_REGION: region,
     AWS_DEFAULT_REGION: region,
     AWS_ENDPOINT_URL: `http://127.0.0.1:${ports.cloud}`,

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, openSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -7,6 +7,7 @@ import * as z from 'zod';
 import { imagesFiles } from './images.ts';
 import { type CloudPorts, readIfPresent, repository } from './layout.ts';
 import { commandOf } from './ports.ts';
+import { makeDirectory, secretFile } from './secret.ts';
 
 export type ServiceName = 'ministack' | 'sagemaker';
 
@@ -53,7 +54,7 @@ export function servicesOf(directory: string, ports: CloudPorts, settings: Minis
       process.execPath,
       server,
       ...['--port', String(ports.sagemaker), '--cloud', `http://127.0.0.1:${ports.cloud}`],
-      ...['--state', join(directory, 'sagemaker'), ...images],
+      ...['--state', join(directory, 'sagemaker'), '--secret', secretFile(directory), ...images],
     ],
   };
   return [ministack, sagemaker];
@@ -68,6 +69,7 @@ export function ministackService(directory: string, ports: CloudPorts, settings:
       join(repository, 'local/ministack/launcher.py'),
       ...['--port', String(ports.cloud), '--sagemaker', `http://127.0.0.1:${ports.sagemaker}`],
       ...['--directory', join(directory, 'ministack'), '--retry-delay', String(settings.retryDelaySeconds)],
+      ...['--secret', secretFile(directory)],
       ...(settings.without ? ['--without', settings.without] : []),
       ...(settings.accountConcurrency ? ['--account-concurrency', String(settings.accountConcurrency)] : []),
     ],
@@ -79,10 +81,10 @@ export function ministackService(directory: string, ports: CloudPorts, settings:
  * @throws Error with the last lines of its log when it ends, or does not answer in 30 s
  */
 export async function startService(directory: string, service: Service): Promise<void> {
-  mkdirSync(directory, { recursive: true });
+  makeDirectory(directory);
   const [program, ...arguments_] = service.command;
   if (!existsSync(program)) throw new Error(`${program} does not exist. Run 'npm run setup' to create it.`);
-  const log = openSync(logFile(directory, service.name), 'a');
+  const log = openSync(logFile(directory, service.name), 'a', 0o600);
   const child = spawn(program, arguments_, {
     cwd: repository,
     detached: true,

@@ -1,8 +1,10 @@
 """Routes under /_flywheel/ for SageMaker local and the lifecycle commands: events, authorize, signing-key, health.
 
-They hand out secrets of test credentials and publish AWS events; `callers` lets programs on this machine to them only.
+They hand out secrets of credentials and publish AWS events, so all but health ask for the secret of the cloud, which
+its owner alone can read.
 """
 
+import hmac
 import json
 import os
 from collections.abc import Awaitable, Callable
@@ -12,15 +14,17 @@ from authorization import authorize, signing_key
 
 Application = Callable[[dict, Callable, Callable], Awaitable[None]]
 PREFIX = "/_flywheel/"
+SECRET_HEADER = b"x-flywheel-secret"
 MAXIMUM_ENTRIES = 10  # of one PutEvents call
 
 
-def with_internal_routes(application: Application) -> Application:
+def with_internal_routes(application: Application, secret: str) -> Application:
     """The application with requests under /_flywheel/ answered here and all others passed on."""
+    expected = secret.encode()
 
     async def routed(scope: dict, receive: Callable, send: Callable) -> None:
         if scope["type"] == "http" and scope["path"].startswith(PREFIX):
-            status, answer = await respond(scope, receive)
+            status, answer = await respond(scope, receive, expected)
             body = json.dumps(answer).encode()
             headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
             await send({"type": "http.response.start", "status": status, "headers": headers})
@@ -31,10 +35,15 @@ def with_internal_routes(application: Application) -> Application:
     return routed
 
 
-async def respond(scope: dict, receive: Callable) -> tuple[int, dict]:
+async def respond(scope: dict, receive: Callable, secret: bytes) -> tuple[int, dict]:
     route = scope["path"].removeprefix(PREFIX)
     if route == "health":
         return 200, {"status": "ok", "pid": os.getpid()}
+    given = dict(scope["headers"]).get(SECRET_HEADER, b"")
+    if not hmac.compare_digest(given, secret):
+        return 403, {
+            "message": f"{scope['path']}: the header {SECRET_HEADER.decode()} is not the secret of this cloud."
+        }
     handler = {"events": publish_events, "authorize": authorize, "signing-key": signing_key}.get(route)
     if handler is None:
         return 404, {"message": f"No route {scope['path']}. There are events, authorize, signing-key and health."}

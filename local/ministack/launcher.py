@@ -9,6 +9,7 @@ environment is set first, then MiniStack is imported, then the additions of addi
 import argparse
 import asyncio
 import os
+import secrets
 import signal
 import sys
 import tempfile
@@ -20,6 +21,7 @@ REGION = "us-east-1"
 
 
 def main() -> None:
+    os.umask(0o077)  # what is written here, functions and state, is for the owner of the cloud alone
     options = parse_arguments()
     set_environment(options)
     serve(options)
@@ -30,6 +32,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=4566, help="port to listen on, on 127.0.0.1 only")
     parser.add_argument("--sagemaker", default="http://127.0.0.1:4567", help="URL of SageMaker local")
     parser.add_argument("--directory", type=Path, required=True, help="folder for state, temporary and pid files")
+    parser.add_argument("--secret", type=Path, help="file of the root key's secret (secret in the folder)")
     parser.add_argument(
         "--without",
         default="",
@@ -74,7 +77,7 @@ def set_environment(options: argparse.Namespace) -> None:
             "AWS_ENDPOINT_URL_SAGEMAKER": options.sagemaker,
             "AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": options.sagemaker,
             "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_SECRET_ACCESS_KEY": read_or_make_secret(options.secret or directory / "secret"),
             "AWS_REGION": REGION,
             "AWS_DEFAULT_REGION": REGION,
             # MiniStack's own wrapper of a function would put this warning into the log of every cold start.
@@ -87,6 +90,16 @@ def set_environment(options: argparse.Namespace) -> None:
     if options.account_concurrency:
         os.environ["LAMBDA_ACCOUNT_CONCURRENCY"] = str(options.account_concurrency)
     tempfile.tempdir = str(temporary)
+
+
+def read_or_make_secret(file: Path) -> str:
+    """The secret of the root key, one for each cloud: a published one would let every program of the machine in."""
+    try:
+        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as made:
+            made.write(f"{secrets.token_urlsafe(30)}\n")
+    except FileExistsError:
+        pass
+    return file.read_text().strip()
 
 
 def serve(options: argparse.Namespace) -> None:
@@ -116,7 +129,7 @@ def serve(options: argparse.Namespace) -> None:
         stop = asyncio.Event()
         for name in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(name, stop.set)
-        application = for_local_programs(with_internal_routes(ministack.app.app))
+        application = for_local_programs(with_internal_routes(ministack.app.app, os.environ["AWS_SECRET_ACCESS_KEY"]))
         await hypercorn_serve(application, config, shutdown_trigger=stop.wait)
 
     asyncio.run(listen())

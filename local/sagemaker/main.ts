@@ -8,6 +8,9 @@ if (process.argv.includes('--help')) {
   process.exit(0);
 }
 
+// What is written here, jobs' data and models, is for the owner of the cloud alone.
+process.umask(0o077);
+
 try {
   const server = await startSageMakerLocal(readOptions(process.argv.slice(2)), (message) => {
     process.stdout.write(`${new Date().toISOString()} ${message}\n`);

@@ -11,6 +11,8 @@ export interface Options {
   readonly cloud: string;
   /** Folder that belongs to the server. */
   readonly state: string;
+  /** File of the laptop cloud's secret; one is made where there is none yet. */
+  readonly secretFile: string;
   /** Images files, those of the first before all others; without one no image is known, so that jobs and endpoints fail by name. */
   readonly images: readonly string[];
   /** botocore's service-2.json.gz of SageMaker. */
@@ -40,6 +42,7 @@ export const usage = `SageMaker local: SageMaker's control plane and runtime on 
   --port N               port on 127.0.0.1 (4567; 0 takes a free one)
   --cloud URL            MiniStack, for S3, IAM, logs and events (http://127.0.0.1:4566)
   --state DIR            folder of the server's state (.flywheel/sagemaker)
+  --secret FILE          the secret of MiniStack's root key (secret in the state's folder, made if missing)
   --images FILE          what stands in for images: [{"pattern", "python", "serve"}]; may be given again
   --service-model FILE   botocore's sagemaker/2017-07-24/service-2.json.gz (found in .flywheel/venv/cloud)
   --chaos MODES          faults of event delivery: ${chaosModes.join(', ')}, separated by commas
@@ -64,6 +67,7 @@ export function readOptions(args: readonly string[]): Options {
       port: { type: 'string', default: '4567' },
       cloud: { type: 'string', default: 'http://127.0.0.1:4566' },
       state: { type: 'string', default: '.flywheel/sagemaker' },
+      secret: { type: 'string' },
       images: { type: 'string', multiple: true, default: [] },
       'service-model': { type: 'string' },
       chaos: { type: 'string', default: '' },
@@ -82,6 +86,7 @@ export function readOptions(args: readonly string[]): Options {
     port: numberOf('port', values.port),
     cloud: values.cloud.replace(/\/+$/, ''),
     state: resolve(values.state),
+    secretFile: resolve(values.secret ?? join(values.state, 'secret')),
     images: values.images,
     serviceModel: values['service-model'] ?? findServiceModel(),
     chaos: wordsOf(values.chaos).map(chaosMode),

@@ -1,5 +1,6 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { readOrMakeSecret } from '../cloud/secret.ts';
 import { type Containment, describeContainment, findContainment } from './container/containment.ts';
 import { type LocalImages, readImages } from './container/images.ts';
 import { keepProcessesIn } from './container/processes.ts';
@@ -74,16 +75,18 @@ async function containmentOf({ namespaces, python }: Options): Promise<Containme
 function makeCore(options: Options, containment: Containment, log: (message: string) => void): Core {
   const noImages: LocalImages = { file: '(none: start the server with --images FILE)', entries: [] };
   const [file, ...more] = options.images;
-  const enforceRoles = options.enforceAccess;
+  const { cloud: endpoint, enforceAccess } = options;
+  const secret = readOrMakeSecret(options.secretFile);
   return {
     model: ServiceModel.read(options.serviceModel),
     store: new Store(join(options.state, 'resources')),
-    events: new EventPublisher(options.cloud, options.chaos, log),
+    events: new EventPublisher({ endpoint, secret }, options.chaos, log),
     clock: systemClock,
-    cloud: new Cloud({ endpoint: options.cloud, enforceRoles }),
-    access: new Access({ endpoint: options.cloud, enforce: options.enforceAccess, clock: systemClock }),
+    cloud: new Cloud({ endpoint, enforceRoles: enforceAccess, secret }),
+    access: new Access({ endpoint, enforce: enforceAccess, clock: systemClock, secret }),
     images: file === undefined ? noImages : readImages(file, ...more),
     containment,
+    secret,
     faults: new Faults(options.noCapacity),
     quotas: new Quotas(options.quotas),
     directory: options.state,

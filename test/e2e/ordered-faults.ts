@@ -14,6 +14,7 @@ import * as z from 'zod';
 import { reconciliationDue } from '../../lambdas/contract/aws-events.ts';
 import { nodeId } from '../../lambdas/contract/keys.ts';
 import { OVERDUE_SECONDS } from '../../lambdas/handlers/reconcile.ts';
+import { secretHeaders } from '../support/services.ts';
 import type { Deployed } from './deployed.ts';
 import { WAIT } from './observed.ts';
 
@@ -110,7 +111,11 @@ export async function alarmsOf(endpointConfig: string): Promise<string[]> {
 /** Whether instances of a type are to be had from now on. */
 export async function setCapacity({ sagemakerUrl }: Deployed, instanceType: string, available: boolean): Promise<void> {
   const body = JSON.stringify({ instanceType, available });
-  const response = await fetch(`${sagemakerUrl}/_flywheel/capacity`, { method: 'POST', body });
+  const response = await fetch(`${sagemakerUrl}/_flywheel/capacity`, {
+    method: 'POST',
+    headers: secretHeaders(),
+    body,
+  });
   expect(response.status).toBe(200);
 }
 

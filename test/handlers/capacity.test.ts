@@ -15,7 +15,7 @@ import type { ProjectSettings } from '../../lambdas/contract/settings.ts';
 import { OVERDUE_SECONDS } from '../../lambdas/handlers/reconcile.ts';
 import { publishDemand } from '../../lambdas/steps/operations/demands.ts';
 import { consumersOf, type Delivery, type LoopDriver, loopDriver } from '../support/loop-driver.ts';
-import { createVersionedBucket, type ReceivedEvent } from '../support/services.ts';
+import { createVersionedBucket, type ReceivedEvent, secretHeaders } from '../support/services.ts';
 import { trialCsv, trialSettings } from '../support/trial-data.ts';
 
 const sageMaker = new SageMakerClient({});
@@ -30,7 +30,7 @@ function settingsWith(training: Partial<ProjectSettings['training']>): () => Pro
 
 async function order(route: string, body: object): Promise<void> {
   const url = `${process.env.AWS_ENDPOINT_URL_SAGEMAKER}/_flywheel/${route}`;
-  const answer = await fetch(url, { method: 'POST', body: JSON.stringify(body) });
+  const answer = await fetch(url, { method: 'POST', headers: secretHeaders(), body: JSON.stringify(body) });
   expect(answer.status, await answer.text()).toBe(200);
 }
 

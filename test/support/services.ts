@@ -19,6 +19,10 @@ import {
 } from '@aws-sdk/client-sqs';
 import * as z from 'zod';
 import { table } from '../../lambdas/contract/keys.ts';
+import { secretHeader } from '../../local/sagemaker/core/callers.ts';
+
+/** What opens the internal routes of the cloud that this process's variables name. */
+export const secretHeaders = () => ({ [secretHeader]: process.env.AWS_SECRET_ACCESS_KEY ?? '' });
 
 export const uniqueName = (prefix: string): string => `${prefix}-${randomUUID().slice(0, 8)}`;
 

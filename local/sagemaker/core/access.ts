@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import type { Scope } from './arn.ts';
+import { secretHeader } from './callers.ts';
 import type { Clock } from './clock.ts';
 import { accessDenied, SageMakerError } from './errors.ts';
 import { readClaim, type SignedRequest, verifySignature } from './signature.ts';
@@ -16,6 +17,8 @@ export interface AccessOptions {
   /** Without it every caller may do everything, for tests without IAM. */
   readonly enforce: boolean;
   readonly clock: Clock;
+  /** Of the laptop cloud. */
+  readonly secret: string;
 }
 
 /** Of the control plane and of the runtime. */
@@ -123,7 +126,8 @@ export class Access {
   async #post(route: string, body: unknown): Promise<{ status: number; body: unknown }> {
     const url = `${this.#options.endpoint}/_flywheel/${route}`;
     try {
-      const answer = await fetch(url, { method: 'POST', body: JSON.stringify(body) });
+      const headers = { [secretHeader]: this.#options.secret };
+      const answer = await fetch(url, { method: 'POST', headers, body: JSON.stringify(body) });
       return { status: answer.status, body: await answer.json() };
     } catch (error) {
       throw new SageMakerError('ServiceUnavailable', `The laptop cloud's IAM at ${url} does not answer: ${error}`, 503);

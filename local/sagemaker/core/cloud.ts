@@ -22,6 +22,8 @@ export interface CloudOptions {
   readonly endpoint: string;
   /** Whether roles are assumed; without it every role has the account's own credentials. */
   readonly enforceRoles: boolean;
+  /** Of the root key. */
+  readonly secret: string;
 }
 
 const sagemakerPrincipal = 'sagemaker.amazonaws.com';
@@ -43,6 +45,7 @@ const trustPolicy = z.object({
 export class Cloud {
   readonly endpoint: string;
   readonly #enforceRoles: boolean;
+  readonly #secret: string;
   readonly #assumed = new Map<string, Assumed>();
   readonly #s3 = new Map<string, S3Client>();
   readonly #logs = new Map<string, CloudWatchLogsClient>();
@@ -50,11 +53,12 @@ export class Cloud {
   constructor(options: CloudOptions) {
     this.endpoint = options.endpoint.replace(/\/$/, '');
     this.#enforceRoles = options.enforceRoles;
+    this.#secret = options.secret;
   }
 
   /** What SageMaker itself calls with in an account, where AWS would use a service principal: the emulator's root of the account. */
   platformCredentials(account: string): Credentials {
-    return { accessKeyId: account, secretAccessKey: 'test' };
+    return { accessKeyId: account, secretAccessKey: this.#secret };
   }
 
   /** Settings of any SDK client for the laptop cloud. */

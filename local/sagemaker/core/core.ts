@@ -20,6 +20,8 @@ export interface Core {
   readonly images: LocalImages;
   /** What this machine has for containers. */
   readonly containment: Containment;
+  /** Of this cloud: whoever knows it may use the internal routes. */
+  readonly secret: string;
   readonly faults: Faults;
   readonly quotas: Quotas;
   /** Folder that belongs to the server; container roots lie under it. */

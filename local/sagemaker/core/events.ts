@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Scope } from './arn.ts';
+import { secretHeader } from './callers.ts';
 import type { Fields } from './fields.ts';
 import type { ServiceModel } from './service-model.ts';
 import type { Resource } from './store.ts';
@@ -20,6 +21,13 @@ export interface StateChange {
   readonly detail: Fields;
 }
 
+/** The laptop cloud, which has the route `/_flywheel/events`. */
+export interface EventCloud {
+  /** Its URL. */
+  readonly endpoint: string;
+  readonly secret: string;
+}
+
 interface Entry {
   readonly Source: 'aws.sagemaker';
   readonly DetailType: string;
@@ -38,15 +46,14 @@ const reorderWithinMs = 300;
  * may be lost: when the bus does not answer for about three seconds, it is logged and dropped.
  */
 export class EventPublisher {
-  readonly #endpoint: string;
+  readonly #cloud: EventCloud;
   readonly #chaos: ReadonlySet<ChaosMode>;
   readonly #log: (message: string) => void;
   #queue: Promise<void> = Promise.resolve();
   readonly #waiting = new Set<Promise<void>>();
 
-  /** @param endpoint URL of the laptop cloud, which has the route `/_flywheel/events` */
-  constructor(endpoint: string, chaos: readonly ChaosMode[], log: (message: string) => void) {
-    this.#endpoint = endpoint;
+  constructor(cloud: EventCloud, chaos: readonly ChaosMode[], log: (message: string) => void) {
+    this.#cloud = cloud;
     this.#chaos = new Set(chaos);
     this.#log = log;
   }
@@ -89,7 +96,7 @@ export class EventPublisher {
   async #send(scope: Scope, entry: Entry): Promise<void> {
     const body = JSON.stringify({ account: scope.account, region: scope.region, entries: [entry] });
     for (let attempt = 1; ; attempt += 1) {
-      const problem = await post(`${this.#endpoint}/_flywheel/events`, body);
+      const problem = await post(this.#cloud, body);
       if (problem === undefined) return;
       if (attempt === attempts) {
         this.#log(`Event '${entry.DetailType}' of ${entry.Resources[0]} is lost: ${problem}`);
@@ -117,9 +124,11 @@ export function eventDetail(
 }
 
 /** @returns what went wrong, or undefined */
-async function post(url: string, body: string): Promise<string | undefined> {
+async function post({ endpoint, secret }: EventCloud, body: string): Promise<string | undefined> {
+  const url = `${endpoint}/_flywheel/events`;
+  const headers = { 'content-type': 'application/json', [secretHeader]: secret };
   try {
-    const answer = await fetch(url, { method: 'POST', headers: { 'content-type': 'application/json' }, body });
+    const answer = await fetch(url, { method: 'POST', headers, body });
     const text = await answer.text();
     return answer.ok ? undefined : `${url} answered ${answer.status}: ${text}`;
   } catch (error) {

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import * as z from 'zod';
 import { answerAdmin } from './admin.ts';
-import { refusalOf } from './callers.ts';
+import { knowsSecret, refusalOf, secretHeader } from './callers.ts';
 import type { Core } from './core.ts';
 import { internalFailure, notImplemented, SageMakerError } from './errors.ts';
 import { type Fields, isFields } from './fields.ts';
@@ -27,6 +27,8 @@ export interface ServerParts {
 const fields = z.record(z.string(), z.unknown());
 const targetPrefix = 'SageMaker.';
 const adminPrefix = '/_flywheel/';
+/** Says nothing that others may not know. */
+const openRoute = 'GET health';
 /** Bytes; async inference and InvokeEndpoint take at most 25 MB, control-plane requests far less. */
 const largestBody = 32 * 1024 * 1024;
 
@@ -102,8 +104,14 @@ async function authorize(core: Core, accessKeyId: string, name: string, operatio
 }
 
 function answerLocalProgram(core: Core, request: ServerRequest, response: ServerResponse): void {
+  const name = `${request.method} ${request.url.slice(adminPrefix.length)}`;
+  if (name !== openRoute && !knowsSecret(request.headers, core.secret)) {
+    const Message = `${request.url}: the header ${secretHeader} is not the secret of this cloud.`;
+    send(response, 403, { Message }, request.requestId);
+    return;
+  }
   const body = request.body.length === 0 ? {} : parseBody(request.body);
-  const answered = answerAdmin(core, `${request.method} ${request.url.slice(adminPrefix.length)}`, body);
+  const answered = answerAdmin(core, name, body);
   send(response, answered.status, answered.body, request.requestId);
 }
 

@@ -14,6 +14,7 @@ import {
   startCloud,
   stopCloud,
 } from '../../../local/cloud.ts';
+import { rootOf } from '../support/root.ts';
 
 const root = join(import.meta.dirname, '../../../.flywheel/test-lifecycle');
 const free = { cloud: 0, sagemaker: 0 };
@@ -115,8 +116,7 @@ it('stopCloud is content with a cloud that never ran', async () => {
 });
 
 function clientsOf(cloud: Cloud) {
-  const credentials = { accessKeyId: 'test', secretAccessKey: 'test' };
-  const options = { endpoint: cloud.endpointUrl, region: 'us-east-1', credentials };
+  const options = { endpoint: cloud.endpointUrl, region: 'us-east-1', credentials: rootOf(cloud) };
   return { s3: new S3Client(options), cloudformation: new CloudFormationClient(options) };
 }
 

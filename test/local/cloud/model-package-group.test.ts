@@ -9,6 +9,7 @@ import {
 import { ListModelPackageGroupsCommand, SageMakerClient } from '@aws-sdk/client-sagemaker';
 import { afterAll, expect, it } from 'vitest';
 import { resetCloud, startCloud } from '../../../local/cloud.ts';
+import { rootOf } from '../support/root.ts';
 
 const directory = join(import.meta.dirname, '../../../.flywheel/test-model-package-group');
 
@@ -21,7 +22,7 @@ it('a stack creates its model package group in SageMaker local, and takes it awa
   timeout: 30_000,
 }, async () => {
   const cloud = await startCloud({ directory, ports: { cloud: 0, sagemaker: 0 } });
-  const options = { region: 'us-east-1', credentials: { accessKeyId: 'test', secretAccessKey: 'test' } };
+  const options = { region: 'us-east-1', credentials: rootOf(cloud) };
   const cloudformation = new CloudFormationClient({ ...options, endpoint: cloud.endpointUrl });
   const sagemaker = new SageMakerClient({ ...options, endpoint: cloud.sagemakerUrl });
   const stacks = async () => (await cloudformation.send(new DescribeStacksCommand({}))).Stacks ?? [];

@@ -17,10 +17,11 @@ import { DynamoDBDocumentClient, GetCommand, QueryCommand } from '@aws-sdk/lib-d
 import { SignatureV4 } from '@smithy/signature-v4';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Cloud, cloudLogs, deployToCloud, resetCloud, startCloud } from '../../../local/cloud.ts';
+import { secretHeader } from '../../../local/sagemaker/core/callers.ts';
+import { rootOf } from '../support/root.ts';
 
 const directory = join(import.meta.dirname, '../../../.flywheel/test-probe');
 const region = 'us-east-1';
-const credentials = { accessKeyId: 'test', secretAccessKey: 'test' };
 let cloud: Cloud;
 let output: (name: string) => string;
 let clients: ReturnType<typeof clientsOf>;
@@ -182,7 +183,7 @@ describe('authorization from outside', () => {
 type Credentials = { accessKeyId: string; secretAccessKey: string; sessionToken: string };
 
 function clientsOf(endpoint: string) {
-  const options = { endpoint, region, credentials };
+  const options = { endpoint, region, credentials: rootOf(cloud) };
   return {
     s3: new S3Client(options),
     sqs: new SQSClient(options),
@@ -214,7 +215,11 @@ async function stateOf(name: string): Promise<string | undefined> {
 }
 
 function post(route: string, body: unknown): Promise<Response> {
-  return fetch(`${cloud.endpointUrl}/_flywheel/${route}`, { method: 'POST', body: JSON.stringify(body) });
+  return fetch(`${cloud.endpointUrl}/_flywheel/${route}`, {
+    method: 'POST',
+    headers: { [secretHeader]: rootOf(cloud).secretAccessKey },
+    body: JSON.stringify(body),
+  });
 }
 
 async function assumed(role: string): Promise<Credentials> {

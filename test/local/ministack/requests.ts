@@ -1,5 +1,5 @@
 /** What the tests of the additions ask of a cloud, one function a request. */
-import { rmSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import {
   CloudFormationClient,
   CloudFormationServiceException,
@@ -21,6 +21,7 @@ import { S3Client } from '@aws-sdk/client-s3';
 import { CreateQueueCommand, type Message, ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { AssumeRoleCommand, STSClient } from '@aws-sdk/client-sts';
 import { claimPort } from '../../../local/cloud/ports.ts';
+import { secretFile } from '../../../local/cloud/secret.ts';
 import { ministackService, startService } from '../../../local/cloud/services.ts';
 
 export const account = '000000000000';
@@ -34,6 +35,8 @@ export type Claim = readonly [addition: string, claim: string, holds: (cloud: Cl
 
 export async function start(directory: string, without?: string, accountConcurrency?: number): Promise<Clients> {
   rmSync(directory, { recursive: true, force: true });
+  mkdirSync(directory, { recursive: true });
+  writeFileSync(secretFile(directory), 'test');
   const port = await claimPort(0, 'a test');
   const settings = {
     retryDelaySeconds: 0.02,

@@ -76,11 +76,11 @@ describe('the program', () => {
 
   /** On the state folder of its own, `program`. */
   async function startProgram(): Promise<SageMakerClient> {
-    const { images } = serverOptions(session.cloud);
+    const { images, secretFile } = serverOptions(session.cloud);
     printed = '';
     program = spawn(process.execPath, [
       'local/sagemaker/main.ts',
-      ...['--port', '0', '--cloud', session.cloud.url, '--images', ...images],
+      ...['--port', '0', '--cloud', session.cloud.url, '--images', ...images, '--secret', secretFile],
       ...['--state', resolve(session.cloud.folder, 'program')],
     ]);
     program.stdout?.on('data', (chunk: Buffer) => {

@@ -27,6 +27,7 @@ import {
   powerlessRoleArn,
   roleArn,
   Session,
+  secretHeaders,
   untrustingRoleArn,
 } from './support/session.ts';
 
@@ -545,6 +546,7 @@ async function eventsOf(name: string) {
 async function admin(route: string, body: object): Promise<void> {
   const answer = await fetch(`${session.server.url}/_flywheel/${route}`, {
     method: 'POST',
+    headers: secretHeaders,
     body: JSON.stringify(body),
   });
   expect(await answer.text().then(() => answer.status)).toBe(200);

@@ -22,6 +22,7 @@ import { findContainment } from '../../../../../local/sagemaker/container/contai
 import { readImages } from '../../../../../local/sagemaker/container/images.ts';
 import { keepProcessesIn } from '../../../../../local/sagemaker/container/processes.ts';
 import { Access } from '../../../../../local/sagemaker/core/access.ts';
+import { secretHeader } from '../../../../../local/sagemaker/core/callers.ts';
 import { systemClock } from '../../../../../local/sagemaker/core/clock.ts';
 import { Cloud } from '../../../../../local/sagemaker/core/cloud.ts';
 import type { Core } from '../../../../../local/sagemaker/core/core.ts';
@@ -69,6 +70,8 @@ export class TestCloud {
     mkdirSync('.flywheel/test', { recursive: true });
     const folder = realpathSync(mkdtempSync('.flywheel/test/hosting-'));
     const port = await freePort();
+    mkdirSync(join(folder, 'cloud'));
+    writeFileSync(join(folder, 'cloud/secret'), credentials.secretAccessKey);
     const process = spawn(
       join(venv, 'bin/python'),
       ['local/ministack/launcher.py', '--port', String(port), '--directory', join(folder, 'cloud')],
@@ -205,17 +208,19 @@ export class TestServer {
     writeFileSync(imagesFile, JSON.stringify(images));
     keepProcessesIn(join(directory, 'processes'));
     const problems: string[] = [];
+    const secret = credentials.secretAccessKey;
     const core: Core = {
       model: ServiceModel.read(
         join(venv, 'lib/python3.11/site-packages/botocore/data/sagemaker/2017-07-24/service-2.json.gz'),
       ),
       store: new Store(join(directory, 'resources')),
-      events: new EventPublisher(cloud.url, [], (problem) => problems.push(problem)),
+      events: new EventPublisher({ endpoint: cloud.url, secret }, [], (problem) => problems.push(problem)),
       clock: systemClock,
-      cloud: new Cloud({ endpoint: cloud.url, enforceRoles: true }),
-      access: new Access({ endpoint: cloud.url, enforce: true, clock: systemClock }),
+      cloud: new Cloud({ endpoint: cloud.url, enforceRoles: true, secret }),
+      access: new Access({ endpoint: cloud.url, enforce: true, clock: systemClock, secret }),
       images: readImages(imagesFile),
       containment: await findContainment(python),
+      secret,
       faults: new Faults([]),
       quotas: new Quotas(),
       directory,
@@ -238,6 +243,9 @@ export class TestServer {
     this.core.cloud.close();
   }
 }
+
+/** What opens the internal routes of the test's servers. */
+export const secretHeaders = { [secretHeader]: credentials.secretAccessKey };
 
 /** Waits until a condition holds; an error counts as not yet. The test's own time limit ends it. */
 export async function eventually(holds: () => boolean | Promise<boolean>): Promise<void> {
