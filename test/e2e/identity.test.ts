@@ -1,17 +1,28 @@
 /** Who asked and who approved is what AWS says, and an event that nobody of ours may send does not reach the bus. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { EventBridgeClient, PutEventsCommand } from '@aws-sdk/client-eventbridge';
 import { CreateRoleCommand, IAMClient, PutRolePolicyCommand } from '@aws-sdk/client-iam';
 import { GetFunctionConfigurationCommand, InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
+import { GetBucketEncryptionCommand, GetObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { AssumeRoleCommand, STSClient } from '@aws-sdk/client-sts';
 import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { type Api, connectApi, demand } from '../../cli/api.ts';
+import { send } from '../../cli/commands/upload.ts';
+import { createOutput } from '../../cli/output.ts';
+import { peekDeadLetters, peekUnansweredRequests } from '../../cli/queues.ts';
+import { stackOutputs } from '../../cli/stacks.ts';
+import { projectStatus, ringingAlarms } from '../../cli/status.ts';
 import { routes } from '../../lambdas/contract/http.ts';
 import { itemKey } from '../../lambdas/contract/keys.ts';
 import { lineageStore } from '../../lambdas/stores/lineage-store.ts';
+import { stackNames } from '../../lib/stack-names.ts';
+import { repository } from '../../local/cloud/layout.ts';
 import { type Deployed, type DeployedProject, deployed } from './deployed.ts';
-import { LOOP_MS } from './observed.ts';
+import { LOOP_MS, WAIT } from './observed.ts';
 import { trialCsv } from './trial.ts';
 
 const ACCOUNT = '000000000000';
@@ -41,13 +52,22 @@ async function sessionOf(RoleArn: string, RoleSessionName: string): Promise<Cred
   return { accessKeyId: AccessKeyId, secretAccessKey: SecretAccessKey, sessionToken: SessionToken };
 }
 
+interface May {
+  readonly Action: string;
+  readonly Resource: string | readonly string[];
+}
+
 /** A person's session in a role that may do one thing. */
-async function person(role: string, session: string, Action: string, Resource: string | readonly string[]) {
+const person = (role: string, session: string, Action: string, Resource: string | readonly string[]) =>
+  personWho(role, session, { Action, Resource });
+
+/** A person's session in a role that may do some things. */
+async function personWho(role: string, session: string, ...may: readonly May[]) {
   const iam = new IAMClient({});
-  const document = (statement: object) => JSON.stringify({ Version: '2012-10-17', Statement: [statement] });
+  const document = (...Statement: readonly object[]) => JSON.stringify({ Version: '2012-10-17', Statement });
   const trust = { Effect: 'Allow', Principal: { AWS: `arn:aws:iam::${ACCOUNT}:root` }, Action: 'sts:AssumeRole' };
   await iam.send(new CreateRoleCommand({ RoleName: role, AssumeRolePolicyDocument: document(trust) }));
-  const PolicyDocument = document({ Effect: 'Allow', Action, Resource });
+  const PolicyDocument = document(...may.map((each) => ({ Effect: 'Allow', ...each })));
   await iam.send(new PutRolePolicyCommand({ RoleName: role, PolicyName: 'may', PolicyDocument }));
   return sessionOf(`arn:aws:iam::${ACCOUNT}:role/${role}`, session);
 }
@@ -201,3 +221,71 @@ async function uploaders() {
   const edges = (await Promise.all(uploads.map((id) => lineage.edgesFrom(id)))).flat();
   return { agents: edges.filter((edge) => edge.relation === 'wasAttributedTo').map((edge) => edge.to) };
 }
+
+describe('who has no more than the README says', () => {
+  /** Actions in the rows of its table that begin with this word, and in those that go on from them. */
+  function actionsOf(who: string): string[] {
+    const [, table = ''] = readFileSync(join(repository, 'README.md'), 'utf8').split('| who | actions | on |');
+    const rows = (table.split('\n\n')[0] ?? '').split('\n').map((row) => row.split(' | '));
+    const first = rows.findIndex(([name = '']) => name.startsWith(`| ${who}`));
+    const end = rows.findIndex(([name = ''], index) => index > first && name !== '|');
+    const cells = rows.slice(first, end < 0 ? undefined : end).map(([, actions = '']) => actions);
+    return [...cells.join().matchAll(/`([a-z0-9]+:[A-Za-z]+)`/g)].flatMap(([, action]) => action ?? []);
+  }
+
+  async function become(role: string, ...who: readonly string[]): Promise<void> {
+    const { RawBucket, LineageTable, DeadLetterQueues, UnansweredRequestsQueue } = flywheel.outputs;
+    const encryption = await new S3Client({}).send(new GetBucketEncryptionCommand({ Bucket: RawBucket }));
+    const [rule] = encryption.ServerSideEncryptionConfiguration?.Rules ?? [];
+    const arn = (service: string, resource: string) => `arn:aws:${service}:us-east-1:${ACCOUNT}:${resource}`;
+    const queues = [...Object.values(DeadLetterQueues), UnansweredRequestsQueue];
+    const table = arn('dynamodb', `table/${LineageTable}`);
+    const resources: Readonly<Record<string, string | readonly string[]>> = {
+      s3: `arn:aws:s3:::${RawBucket}/${PROJECT}/*`,
+      kms: rule?.ApplyServerSideEncryptionByDefault?.KMSMasterKeyID ?? '',
+      cloudformation: stackNames('local').map((name) => arn('cloudformation', `stack/${name}/*`)),
+      dynamodb: [table, `${table}/index/*`],
+      sqs: queues.map((url) => arn('sqs', url.split('/').at(-1) ?? '')),
+      cloudwatch: '*',
+    };
+    const may = who
+      .flatMap(actionsOf)
+      .map((Action) => ({ Action, Resource: resources[Action.split(':')[0] ?? ''] ?? [] }));
+    expect(may.length).toBeGreaterThan(2);
+    const { accessKeyId, secretAccessKey, sessionToken } = await personWho(role, 'test', ...may);
+    vi.stubEnv('AWS_ACCESS_KEY_ID', accessKeyId);
+    vi.stubEnv('AWS_SECRET_ACCESS_KEY', secretAccessKey);
+    vi.stubEnv('AWS_SESSION_TOKEN', sessionToken);
+  }
+  afterEach(() => void vi.unstubAllEnvs());
+
+  it('uploads small files and large ones, and reads none of them', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'flywheel-upload-'));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    await become('uploader', 'an uploader');
+    const output = createOutput(true);
+    for (const [name, size] of Object.entries({ small: 100, large: 20_000_000 })) {
+      writeFileSync(join(folder, name), Buffer.alloc(size, 'x'));
+      const stored = await send({ ...flywheel, output }, join(folder, name), `${PROJECT}/${name}.csv`, size);
+      expect(stored).toMatchObject({ bytes: size, versionId: expect.any(String) });
+    }
+    const Bucket = flywheel.outputs.RawBucket;
+    const get = new GetObjectCommand({ Bucket, Key: `${PROJECT}/small.csv` });
+    await expect(new S3Client({}).send(get)).rejects.toThrow(denied);
+  });
+
+  it('reads the status with what waits and why, and no other stack', async () => {
+    const { LineageTable, DeadLetterQueues, UnansweredRequestsQueue } = flywheel.outputs;
+    await publish('ModelEvaluated', { model: 'no number' }, await functionSession('finish-evaluation'));
+    const letter = { handler: 'judge-candidate', waiting: 1, reasons: [expect.stringContaining('model')] };
+    await vi.waitFor(async () => expect(await peekDeadLetters(DeadLetterQueues)).toContainEqual(letter), WAIT);
+
+    await become('reader', 'every command', '`flywheel status`');
+    for (const name of stackNames('local')) expect(await stackOutputs(name)).toBeDefined();
+    await expect(stackOutputs('website')).rejects.toThrow(denied);
+    expect(await projectStatus(lineageStore(LineageTable), PROJECT)).toMatchObject({ state: { champion: 1 } });
+    expect(await peekDeadLetters(DeadLetterQueues)).toContainEqual(letter);
+    expect(await peekUnansweredRequests(UnansweredRequestsQueue)).toEqual({ waiting: 0, requests: [] });
+    expect(await ringingAlarms('local')).toEqual(expect.any(Array));
+  });
+});
