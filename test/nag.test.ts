@@ -81,6 +81,19 @@ describe('roles', () => {
     expect(JSON.stringify(all.map(({ Resource, Condition }) => ({ Resource, Condition })))).not.toContain(other);
   });
 
+  it('of a project leave the code of its jobs alone: start-training writes it, and trusts what is there', () => {
+    const all = statements.get('jobs and endpoints of flights') ?? [];
+    const written = all
+      .filter(({ Action }) => Action.includes('s3:PutObject'))
+      .flatMap(({ Resource }) => Resource.map((each) => /[^"]*\/flights\/[^"]*/.exec(JSON.stringify(each))?.[0]));
+    expect(written.sort()).toEqual([
+      '/capture/flights/*',
+      '/models/flights/checkpoints/*',
+      '/models/flights/evaluations/*',
+      '/models/flights/runs/*',
+    ]);
+  });
+
   it('use no policy that AWS manages', () => {
     for (const [id, { Properties }] of ofType(stacks, 'AWS::IAM::Role'))
       expect(Properties.ManagedPolicyArns, id).toBeUndefined();

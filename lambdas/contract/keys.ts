@@ -55,6 +55,9 @@ export const datasetKey = {
 /** Model bucket. */
 export const modelKey = {
   prefix: (project: string): string => `models/${project}/`,
+  /** Where the jobs of a project write: models, checkpoints, evaluations. */
+  ofJobs: (project: string): string[] =>
+    ['runs', 'checkpoints', 'evaluations'].map((folder) => `models/${project}/${folder}/`),
   code: (project: string, sha256: string): string => `models/${project}/code/${sha256}/sourcedir.tar.gz`,
   /** SageMaker adds `<job>/output/model.tar.gz`. */
   runs: (project: string): string => `models/${project}/runs`,

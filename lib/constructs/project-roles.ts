@@ -81,22 +81,28 @@ export class ProjectRoles extends Construct {
 function dataOf(project: string, { datasets, models, captures, key }: Platform): Permission[] {
   return [
     ...objectsUnder(datasets, datasetKey.prefix(project), ['s3:GetObject']),
-    ...objectsUnder(models, modelKey.prefix(project), ['s3:GetObject', 's3:PutObject']),
+    ...objectsUnder(models, modelKey.prefix(project), ['s3:GetObject']),
+    // Not its code: start-training writes that, and takes what is there under its hash for it.
+    ...modelKey.ofJobs(project).map((prefix) => objectsIn(models, prefix, ['s3:PutObject'])),
     ...objectsUnder(captures, `${captureKey.prefix(project)}/`, ['s3:PutObject']),
     ...key.execute().permissions,
   ];
 }
 
-function objectsUnder({ bucket }: DataBucket, prefix: string, actions: readonly string[]): Permission[] {
+function objectsIn({ bucket }: DataBucket, prefix: string, actions: readonly string[]): Permission {
+  return {
+    actions,
+    resources: [bucket.arnForObjects(`${prefix}*`)],
+    patternBecause: `the objects of a project have keys of their own under ${prefix}`,
+  };
+}
+
+function objectsUnder(bucket: DataBucket, prefix: string, actions: readonly string[]): Permission[] {
   return [
-    {
-      actions,
-      resources: [bucket.arnForObjects(`${prefix}*`)],
-      patternBecause: `the objects of a project have keys of their own under ${prefix}`,
-    },
+    objectsIn(bucket, prefix, actions),
     {
       actions: ['s3:ListBucket'],
-      resources: [bucket.bucketArn],
+      resources: [bucket.bucket.bucketArn],
       // IfExists: SageMaker may ask for the bucket alone (HeadBucket), which the role is then not refused. No code of a project
       // has the role's credentials: its containers run without network.
       conditions: { StringLikeIfExists: { 's3:prefix': [`${prefix}*`, prefix.replace(/\/$/, '')] } },
