@@ -93,6 +93,8 @@ export const captureLimits = {
   filesPerItem: 10_000,
   /** `baseline.json` of a model: 1,000 features of 20 values with long names. */
   baselineBytes: 4 * MiB,
+  /** Features: each has a metric, and is named in an event of 256 kB with up to 250 bytes. */
+  baselineFeatures: 1000,
   /** Bins of all features: their counts are one item, up to ten bytes each. */
   baselineBins: 30_000,
   /** Lines that could not be read and are logged one by one; all are counted. */
@@ -105,6 +107,11 @@ export const recordLimits = {
   evaluationBytes: 16 * MiB,
   /** What of it the table keeps, beside it: metrics whole, and of the slices those that may decide. */
   evaluationRecordBytes: 200 * KiB,
+  /** Metrics of an evaluation, and the length of their names: they stand in events and in the gate's reasons. */
+  metrics: 100,
+  metricNameCharacters: 100,
+  /** Reasons of a decision, the gate's last word on each slice among them: some 400 bytes each. */
+  reasons: 300,
   /** Slices of an evaluation that is cut: each is a reason in the gate's decision, whose event has 256 kB. */
   slices: 500,
   /**

@@ -3,10 +3,16 @@
  * finish-evaluation, profile-capture and measure-drift.
  */
 import * as z from 'zod/mini';
+import { recordLimits } from './limits.ts';
 
 /** A point estimate with its 95 % interval (bootstrap over rows). */
 const estimate = z.object({ value: z.number(), low: z.number(), high: z.number() });
-const metrics = z.record(z.string(), estimate);
+const metricName = z.string().check(z.maxLength(recordLimits.metricNameCharacters));
+const few = z.refine<object>((of) => Object.keys(of).length <= recordLimits.metrics, {
+  error: `expected at most ${recordLimits.metrics} metrics`,
+});
+const metrics = z.record(metricName, estimate).check(few);
+const values = z.record(metricName, z.number()).check(few);
 
 const scored = z.object({
   metrics,
@@ -30,8 +36,8 @@ export const evaluationFile = z.object({
       column: z.string(),
       value: z.string(),
       rows: z.int(),
-      candidate: z.record(z.string(), z.number()),
-      champion: z.nullable(z.record(z.string(), z.number())),
+      candidate: values,
+      champion: z.nullable(values),
     }),
   ),
   /** Mean absolute SHAP value of each feature, largest first. */
@@ -67,6 +73,9 @@ export const baselineFile = z.object({
   /** Binary: probability of the positive class; regression: the value; multiclass: the predicted label (categorical). */
   prediction: featureBins,
 });
+
+/** The name that `evaluate.py` gives the bins of the prediction. */
+export const PREDICTION = 'prediction';
 
 /** What an endpoint answers to `{"instances": [{column: value}]}` or `{"inputs": {column: [value]}}` (application/json). */
 export const invocationResponse = z.object({

@@ -5,6 +5,7 @@
 import { recordLimits } from '../contract/limits.ts';
 import type { EvaluationFile } from '../contract/model-files.ts';
 import { minimizedMetrics } from '../contract/settings.ts';
+import { UnusableFile } from './errors.ts';
 
 type Slice = EvaluationFile['slices'][number];
 
@@ -23,7 +24,7 @@ const FEATURES = 200;
  * The file itself where it fits. Else slices with the gate's metric alone, those first in which the candidate falls behind
  * most: a gate that fails on any slice fails on one of these.
  *
- * @throws when metrics and calibration alone are too many: they are no evaluation of ours
+ * @throws UnusableFile when metrics and calibration alone are too many: they are no evaluation of ours
  */
 export function summarizeEvaluation(file: EvaluationFile, metric: string): EvaluationSummary {
   const named = { ...file, slices: file.slices.map(withShortName) };
@@ -31,7 +32,7 @@ export function summarizeEvaluation(file: EvaluationFile, metric: string): Evalu
   const short: EvaluationFile = { ...named, featureImportance: file.featureImportance.slice(0, FEATURES), slices: [] };
   let room = recordLimits.evaluationRecordBytes - bytesOf(short);
   if (room < 0)
-    throw new Error(
+    throw new UnusableFile(
       `evaluation.json has ${bytesOf(short)} bytes without its slices, expected at most ${recordLimits.evaluationRecordBytes}: fewer metrics`,
     );
   const worstFirst = named.slices

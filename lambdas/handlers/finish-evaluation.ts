@@ -6,9 +6,10 @@ import { metrics } from '../contract/metrics.ts';
 import type { EvaluationFile } from '../contract/model-files.ts';
 import type { EvaluationRecord } from '../contract/records.ts';
 import type { ProjectSettings } from '../contract/settings.ts';
-import { ConcurrentChange } from '../domain/errors.ts';
+import { checkFeatures } from '../domain/drift/told.ts';
+import { ConcurrentChange, UnusableFile } from '../domain/errors.ts';
 import { afterFailure, newEvaluation } from '../domain/evaluation-plan.ts';
-import { summarizeEvaluation } from '../domain/evaluation-summary.ts';
+import { type EvaluationSummary, summarizeEvaluation } from '../domain/evaluation-summary.ts';
 import { installationOf } from '../domain/installation.ts';
 import { type Context, eventHandler, type ParsedEvent } from '../runtime/event-handler.ts';
 import { projectNamed } from '../runtime/settings.ts';
@@ -33,7 +34,7 @@ type Events = ParsedEvent<typeof processingJobStateChange | typeof StepOverdue>;
 interface Services {
   readonly lineage: LineageStore;
   readonly events: EventPublisher;
-  readonly models: Pick<ModelStore, 'readEvaluation'>;
+  readonly models: Pick<ModelStore, 'readEvaluation' | 'readBaseline'>;
   readonly sageMaker: Pick<TrainingGateway, 'processingJobEnd'>;
   readonly installation: string;
 }
@@ -67,15 +68,38 @@ export async function finishEvaluation(event: Events, context: Context<Services>
   if (!end) return;
   const endedAt = end.endedAt.toISOString();
   if (end.outcome === 'completed') {
-    const whole = await services.models.readEvaluation(project.name, jobName);
-    const { evaluation: file, omittedSlices } = summarizeEvaluation(whole, project.gate.metric);
-    if (omittedSlices > 0) log.warn('slices of an evaluation are in its file alone', { jobName, omittedSlices });
-    await complete(project.name, evaluation, { endedAt, seconds: end.seconds }, file, services);
-    recorder.record(project.name, metrics.trainingFailed, 0);
+    const result = await resultOf(project, jobName, services);
+    if ('unusable' in result) {
+      const model = await lineage.require('model', project.name, evaluation.model);
+      const failure = { reason: result.unusable, endedAt, seconds: end.seconds };
+      // Whatever its words: the same job would write the same again.
+      await giveUpEvaluation(project.name, model, evaluation, failure, context);
+    } else {
+      const { evaluation: file, omittedSlices } = result;
+      if (omittedSlices > 0) log.warn('slices of an evaluation are in its file alone', { jobName, omittedSlices });
+      await complete(project.name, evaluation, { endedAt, seconds: end.seconds }, file, services);
+      recorder.record(project.name, metrics.trainingFailed, 0);
+    }
   } else {
     await fail(project, evaluation, { reason: end.reason, endedAt, seconds: end.seconds }, context);
   }
   await announce(project.name, await lineage.require('evaluation', project.name, jobName), services);
+}
+
+/** What the job left: the evaluation, beside a baseline that drift can be measured with once the model serves. */
+async function resultOf(
+  project: ProjectSettings,
+  jobName: string,
+  { models }: Services,
+): Promise<EvaluationSummary | { readonly unusable: string }> {
+  try {
+    const whole = await models.readEvaluation(project.name, jobName);
+    checkFeatures(await models.readBaseline(project.name, jobName), project.data.columns);
+    return summarizeEvaluation(whole, project.gate.metric);
+  } catch (error) {
+    if (error instanceof UnusableFile) return { unusable: error.message };
+    throw error;
+  }
 }
 
 async function complete(

@@ -10,6 +10,7 @@ import type { ProjectSettings } from '../contract/settings.ts';
 import { type Counts, decodeCounts, emptyCounts, mergeCounts } from '../domain/drift/counts.ts';
 import { type DriftMeasurement, driftState, measureDrift as measure } from '../domain/drift/measure.ts';
 import { renderDriftReport } from '../domain/drift/report.ts';
+import { toldFeatures } from '../domain/drift/told.ts';
 import { ConcurrentChange } from '../domain/errors.ts';
 import { type Context, eventHandler, type ParsedEvent } from '../runtime/event-handler.ts';
 import { eachProject, projectNamed } from '../runtime/settings.ts';
@@ -76,15 +77,15 @@ async function measureProject(project: ProjectSettings, context: Context<Service
   const kept = await services.lineage.replace(key, previous?.revision ?? 0, { state: measurement.state, announced });
   if (!kept) throw new ConcurrentChange(`the drift state of ${project.name}`);
 
+  await announce(project, champion, at, measurement, announced, services);
   const worst = Math.max(0, ...measurement.features.map((feature) => feature.psi), measurement.prediction.psi);
   recorder.record(project.name, metrics.driftRows, measurement.rows);
   recorder.record(project.name, metrics.driftDetected, drifted ? 1 : 0);
   if (measurement.decision !== 'too-few-rows') {
     recorder.record(project.name, metrics.driftMaximumPsi, worst);
-    for (const { name, psi } of [...measurement.features, measurement.prediction])
+    for (const { name, psi } of toldFeatures(measurement, project.data.columns))
       recorder.record(project.name, metrics.driftPsi, psi, name);
   }
-  await announce(project, champion, at, measurement, announced, services);
 }
 
 /** Counts are kept by the hour, so a window starts at the full hour before its first second. */
@@ -119,7 +120,7 @@ async function recordDrift(
   const report = await services.captures.writeDriftReport(project.name, measurementId, html);
   const state = await lineage.state(project.name);
   const id = nodeId.build('drift-measurement', project.name, measurementId);
-  const features = [...measurement.features, measurement.prediction];
+  const features = toldFeatures(measurement, project.data.columns);
   const outcome = await lineage.write([
     {
       kind: 'create',
@@ -161,7 +162,7 @@ async function announce(
   announced: string | null,
   { lineage, events }: Services,
 ): Promise<void> {
-  const features = [...measurement.features, measurement.prediction];
+  const features = toldFeatures(measurement, project.data.columns);
   await events.publish(DriftMeasured, {
     project: project.name,
     at,

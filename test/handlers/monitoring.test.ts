@@ -169,6 +169,34 @@ describe('profile-capture and measure-drift', () => {
     );
   });
 
+  it('name no feature that is no column of the project, of a baseline that was written over since its approval', async () => {
+    const [delay, carrier] = baselineOf().features;
+    const forged = Array.from({ length: 900 }, (_, index) => ({ ...delay, name: `forged${index}${'x'.repeat(1000)}` }));
+    const value = 'v'.repeat(100_000);
+    const large = carrier && { ...carrier, values: [value, 'DL'] };
+    const baseline = { ...baselineOf(), features: [delay, large, ...forged] };
+    const Key = modelKey.baselineFile('flights', jobName);
+    await s3.send(new PutObjectCommand({ Bucket: bucket, Key, Body: JSON.stringify(baseline) }));
+    await profileCapture(arrived(await capture('a', 400, shifted)), context());
+    const measured = context();
+    await measureDrift(demanded, measured);
+    const told = await bus.drain();
+    expect(told.map((each) => each['detail-type'])).toEqual(['DriftMeasured', 'DriftDetected']);
+    expect(JSON.stringify(told)).not.toContain(forged[0]?.name);
+    expect(Buffer.byteLength(JSON.stringify(told))).toBeLessThan(100_000);
+    expect(measured.recorded.filter(({ name }) => name === 'DriftPsi')).toHaveLength(3);
+    expect(Buffer.byteLength(JSON.stringify(await lineage.newest('drift-measurement', 'flights', 1)))).toBeLessThan(
+      100_000,
+    );
+  });
+
+  it('record metrics once the events are told: what is too large to tell costs none', async () => {
+    await profileCapture(arrived(await capture('a', 400, shifted)), context());
+    const dying = context(dyingPublisher(eventPublisher(bus.name)));
+    await expect(measureDrift(demanded, dying)).rejects.toThrow('killed');
+    expect(dying.recorded).toEqual([]);
+  });
+
   it('tell on the retry of a drift that was recorded by a killed handler, as the same measurement', async () => {
     await profileCapture(arrived(await capture('a', 400, shifted)), context());
     await expect(measureDrift(demanded, context(dyingPublisher(eventPublisher(bus.name))))).rejects.toThrow('killed');

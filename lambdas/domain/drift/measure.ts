@@ -175,6 +175,12 @@ function compareValues(
   };
 }
 
+/** Sentences of a measurement: they stand in an item and an event. */
+const FEATURES_TOLD = 50;
+
+/** A job wrote the names of features and values. */
+const cut = (text: string) => (text.length > 100 ? `${text.slice(0, 100)}…` : text);
+
 /** A sentence for each drifted feature, largest PSI first: how much, and which bin moved most. */
 function describeDrifted(baseline: BaselineFile, counts: Counts, measured: Measured, policy: DriftPolicy): string[] {
   const all = [
@@ -185,16 +191,16 @@ function describeDrifted(baseline: BaselineFile, counts: Counts, measured: Measu
     })),
     { drift: measured.prediction, bins: baseline.prediction, now: counts.prediction },
   ];
-  return all
-    .filter(({ drift }) => drift.drifted)
-    .sort((a, b) => b.drift.psi - a.drift.psi)
-    .map(({ drift, bins, now }) => {
-      const what = drift === measured.prediction ? `the prediction (${drift.name})` : drift.name;
-      const noise =
-        drift.psiBound === null ? '' : `; noise of this sample size stays below ${decimals(drift.psiBound)}`;
-      const moved = bins && now ? `: ${describeLargestMove(bins, now)}` : '';
-      return `${what} drifted, PSI ${decimals(drift.psi)} (threshold ${policy.psi}${noise})${moved}`;
-    });
+  const drifted = all.filter(({ drift }) => drift.drifted).sort((a, b) => b.drift.psi - a.drift.psi);
+  const sentences = drifted.slice(0, FEATURES_TOLD).map(({ drift, bins, now }) => {
+    const name = cut(drift.name);
+    const what = drift === measured.prediction ? `the prediction (${name})` : name;
+    const noise = drift.psiBound === null ? '' : `; noise of this sample size stays below ${decimals(drift.psiBound)}`;
+    const moved = bins && now ? `: ${describeLargestMove(bins, now)}` : '';
+    return `${what} drifted, PSI ${decimals(drift.psi)} (threshold ${policy.psi}${noise})${moved}`;
+  });
+  const more = drifted.length - sentences.length;
+  return more > 0 ? [...sentences, `${more} more features drifted`] : sentences;
 }
 
 function describeStable({ features, prediction }: Measured, policy: DriftPolicy): string {
@@ -203,7 +209,7 @@ function describeStable({ features, prediction }: Measured, policy: DriftPolicy)
     highest.psi >= policy.psi && highest.psiBound !== null
       ? `, which samples of this size reach without drift (up to ${decimals(highest.psiBound)})`
       : '';
-  return `no drift: highest PSI ${decimals(highest.psi)} (${highest.name}), threshold ${policy.psi}${small}`;
+  return `no drift: highest PSI ${decimals(highest.psi)} (${cut(highest.name)}), threshold ${policy.psi}${small}`;
 }
 
 function describeLargestMove(bins: FeatureBins, now: BinCounts): string {
@@ -214,7 +220,7 @@ function describeLargestMove(bins: FeatureBins, now: BinCounts): string {
     const [was, is] = [share(count, rowsBefore), share(now[bin] ?? 0, rowsNow)];
     return {
       size: Math.abs(is - was),
-      text: `${labels[bin]} ${is < was ? 'fell' : 'rose'} from ${percent(was)} to ${percent(is)} of rows`,
+      text: `${cut(labels[bin] ?? '')} ${is < was ? 'fell' : 'rose'} from ${percent(was)} to ${percent(is)} of rows`,
     };
   });
   return moves.reduce((a, b) => (b.size > a.size ? b : a)).text;

@@ -2,6 +2,7 @@
  * The gate: from an evaluation and the project's rules to a decision record with its reasons. Every rule is judged and
  * recorded, also after one has failed, so a person sees all that stands in the way at once.
  */
+import { recordLimits } from '../../contract/limits.ts';
 import type { EvaluationFile } from '../../contract/model-files.ts';
 import { type GateSettings, minimizedMetrics } from '../../contract/settings.ts';
 
@@ -52,7 +53,18 @@ export function judgeCandidate({ evaluation, settings, candidate, champion }: Ga
   ];
   const passed = reasons.every((reason) => reason.passed);
   const decision = !passed ? 'reject' : settings.approval === 'manual' ? 'ask' : 'approve';
-  return { decision, candidate, champion, metric: settings.metric, reasons };
+  return { decision, candidate, champion, metric: settings.metric, reasons: asManyAsFit(reasons) };
+}
+
+/** All of them, or failed ones first and the rest counted: a decision is one item of the table and one event. */
+function asManyAsFit(reasons: readonly GateReason[]): readonly GateReason[] {
+  if (reasons.length <= recordLimits.reasons) return reasons;
+  const failedFirst = [...reasons.filter(({ passed }) => !passed), ...reasons.filter(({ passed }) => passed)];
+  const rest = failedFirst.slice(recordLimits.reasons - 1);
+  const failed = rest.filter(({ passed }) => !passed).length;
+  const text = `${rest.length} more rules: ${failed === 0 ? 'all passed' : `${failed} failed`}`;
+  const counted = { rule: 'more', passed: failed === 0, text, value: null, limit: null };
+  return [...failedFirst.slice(0, recordLimits.reasons - 1), counted];
 }
 
 /** The decision as lines for a terminal or a mail: a heading, then a line for each rule, failed ones first. */
@@ -131,7 +143,7 @@ function judgeSlices(
   const whole = { rule: `slice:${rule.column}`, value: null, limit: rule.maximumLoss };
   if (ofColumn.length === 0) {
     const columns = [...new Set(evaluation.slices.map((slice) => slice.column))];
-    const text = `no slices of column ${rule.column} were evaluated; evaluated columns: ${columns.join(', ') || 'none'}`;
+    const text = `no slices of column ${rule.column} were evaluated; evaluated columns: ${listed(columns)}`;
     return [{ ...whole, passed: false, text }];
   }
   if (champion === null) {
@@ -154,8 +166,8 @@ function judgeSlices(
 }
 
 function judgeSlice(slice: Slice, metric: string, rule: SliceRule, champion: number): GateReason {
-  const name = `${slice.column} = ${slice.value} (${slice.rows} rows)`;
-  const record = { rule: `slice:${slice.column}=${slice.value}`, limit: rule.maximumLoss };
+  const name = `${slice.column} = ${cut(slice.value)} (${slice.rows} rows)`;
+  const record = { rule: `slice:${slice.column}=${cut(slice.value)}`, limit: rule.maximumLoss };
   const mine = finite(slice.candidate[metric]);
   const theirs = finite(slice.champion?.[metric]);
   if (mine === null && theirs === null && slice.champion !== null) {
@@ -206,7 +218,17 @@ function describeInterval({ difference }: EvaluationFile, metric: string): strin
 function unavailable(metric: string, metrics: Readonly<Record<string, { value: number }>>): string {
   const value = metrics[metric]?.value;
   if (value !== undefined) return `${metric} is ${short(value)}`;
-  return `${metric} was not evaluated; available: ${Object.keys(metrics).join(', ') || 'none'}`;
+  return `${metric} was not evaluated; available: ${listed(Object.keys(metrics))}`;
+}
+
+const NAMES = 20;
+const NAME_CHARACTERS = 100;
+const cut = (name: string) => (name.length > NAME_CHARACTERS ? `${name.slice(0, NAME_CHARACTERS)}…` : name);
+
+/** The first of the names that a job wrote. */
+function listed(names: readonly string[]): string {
+  const more = names.length > NAMES ? [`and ${names.length - NAMES} more`] : [];
+  return [...names.slice(0, NAMES).map(cut), ...more].join(', ') || 'none';
 }
 
 function finite(value: number | null | undefined): number | null {

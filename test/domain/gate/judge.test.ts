@@ -1,5 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { recordLimits } from '../../../lambdas/contract/limits.ts';
 import { type EvaluationFile, evaluationFile } from '../../../lambdas/contract/model-files.ts';
 import { type GateSettings, metricNames, minimizedMetrics } from '../../../lambdas/contract/settings.ts';
 import { describeDecision, judgeCandidate } from '../../../lambdas/domain/gate/judge.ts';
@@ -42,6 +43,46 @@ const failures = (file: EvaluationFile, settings: Partial<GateSettings> = {}, ch
     .reasons.filter((reason) => !reason.passed)
     .map((reason) => reason.rule);
 const firstModel = evaluation({ champion: null, difference: null });
+
+describe('what a forged evaluation makes of the reasons', () => {
+  const bytes = (value: unknown) => Buffer.byteLength(JSON.stringify(value));
+  const slice = (column: string, value: string, auc: number) => ({
+    column,
+    value,
+    rows: 900,
+    candidate: { auc },
+    champion: { auc: 0.74 },
+  });
+
+  it('is no more than an event holds, and still the failure of the slice that falls behind', () => {
+    const slices = Array.from({ length: 5000 }, (_, index) => slice('carrier', `${index}`.padEnd(100, 'x'), 0.75));
+    const decision = judge(evaluation({ slices: [...slices, slice('carrier', 'last', 0.5)] }));
+    expect(decision.decision).toBe('reject');
+    expect(decision.reasons.filter(({ passed }) => !passed).map(({ rule }) => rule)).toEqual(['slice:carrier=last']);
+    expect(decision.reasons.length).toBeLessThanOrEqual(recordLimits.reasons);
+    expect(bytes(decision)).toBeLessThan(200_000);
+    expect(decision.reasons.at(-1)).toMatchObject({
+      passed: true,
+      text: expect.stringMatching(/^\d+ more rules: all passed/),
+    });
+  });
+
+  it('counts the failures that it does not tell', () => {
+    const slices = Array.from({ length: 5000 }, (_, index) => slice('carrier', `${index}`, 0.5));
+    const { decision, reasons } = judge(evaluation({ slices }));
+    expect(decision).toBe('reject');
+    expect(reasons.at(-1)).toMatchObject({ passed: false, text: expect.stringMatching(/^\d+ more rules: \d+ failed/) });
+  });
+
+  it('names few metrics and columns where the wanted ones are missing, and each in part', () => {
+    const many = Array.from({ length: 100 }, (_, index) => `${index}`.padEnd(100, 'm'));
+    const candidate = scored(Object.fromEntries(many.map((name) => [name, 1])));
+    const slices = many.map((name) => slice(name.repeat(100), 'v', 0.75));
+    const decision = judge(evaluation({ candidate, champion: candidate, slices }));
+    expect(decision.decision).toBe('reject');
+    expect(bytes(decision)).toBeLessThan(50_000);
+  });
+});
 
 describe('judgeCandidate', () => {
   it('approves a candidate that passes every rule, with a reason for each', () => {
