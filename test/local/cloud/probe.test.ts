@@ -144,8 +144,8 @@ describe('events of AWS services', () => {
   it('are not published for a web page', async () => {
     const url = `${cloud.endpointUrl}/_flywheel/signing-key`;
     const body = JSON.stringify({ accessKeyId: 'test' });
-    const answer = await fetch(url, { method: 'POST', body, headers: { origin: 'http://evil.example' } });
-    expect(answer.status).toBe(403);
+    const headers = { origin: 'http://evil.example', [secretHeader]: rootOf(cloud).secretAccessKey };
+    expect((await fetch(url, { method: 'POST', body, headers })).status).toBe(403);
   });
 });
 
