@@ -22,6 +22,7 @@ ADDITIONS = (
     "bucket_settings",
     "log_group_keys",
     "function_settings",
+    "function_credentials",
     "warm_functions",
     "delivery",
     "queue_retries",

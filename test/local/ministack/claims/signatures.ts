@@ -1,15 +1,20 @@
 /** Who signed a request is checked, for the root user too, and told to the function behind an HTTP API. */
+import { createHash } from 'node:crypto';
 import { Sha256 } from '@aws-crypto/sha256-js';
 import { DynamoDBClient, ListTablesCommand } from '@aws-sdk/client-dynamodb';
+import { GetFunctionCommand, InvokeCommand } from '@aws-sdk/client-lambda';
 import { ListBucketsCommand, S3Client } from '@aws-sdk/client-s3';
 import { ListQueuesCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
 import { SignatureV4 } from '@smithy/signature-v4';
+import { expect } from 'vitest';
 import {
   account,
   type Claim,
   type Clients,
   deployed,
   errorOf,
+  functionOf,
   one,
   optionsOfRole,
   policy,
@@ -18,6 +23,7 @@ import {
 } from '../requests.ts';
 
 export const signatureClaims: readonly Claim[] = [
+  ['function_credentials', 'nobody computes the credentials of a function from its name', credentialsAreSecret],
   ['signatures', 'a wrong secret is refused for the root key too', wrongSecretIsRefused],
   [
     'signatures',
@@ -50,6 +56,23 @@ async function wrongSecretIsRefused(cloud: Clients): Promise<boolean> {
 async function apiRefuses(cloud: Clients, service: string, secretAccessKey: string): Promise<boolean> {
   const answer = await get(await apiThatTellsWhoCalls(cloud), service, { accessKeyId: 'test', secretAccessKey });
   return answer.status === 403;
+}
+
+/** Whether a signature by what a hash of the ARNs makes is refused, after the function has signed with its own. */
+async function credentialsAreSecret(cloud: Clients): Promise<boolean> {
+  const FunctionName = await functionOf(cloud, 'exports.handler = async () => process.env.AWS_ACCESS_KEY_ID;');
+  const { Configuration = {} } = await cloud.lambda.send(new GetFunctionCommand({ FunctionName }));
+  const { Payload } = await cloud.lambda.send(new InvokeCommand({ FunctionName }));
+  expect(Payload?.transformToString()).toMatch(/^"ASIA[0-9A-F]{16}"$/);
+  const hash = (text: string) => createHash('sha256').update(text).digest('hex');
+  const digest = hash(`${Configuration.FunctionArn}:${Configuration.Role}`);
+  const credentials = {
+    accessKeyId: `ASIA${digest.slice(0, 16).toUpperCase()}`,
+    secretAccessKey: hash(`secret:${digest}`),
+    sessionToken: hash(`token:${digest}`),
+  };
+  const guessed = new STSClient({ endpoint: cloud.endpoint, region, credentials });
+  return (await errorOf(guessed.send(new GetCallerIdentityCommand({})))) !== 'allowed';
 }
 
 /** `requestContext.authorizer.iam` that a role's request brings to a function behind an HTTP API, and the role's name. */
