@@ -10,8 +10,12 @@ const GiB = 1024 * MiB;
 export const uploadLimits = {
   /** As stored. CopyObject takes at most 5 GiB (S3 API reference), and an accepted file is copied. */
   storedBytes: 5 * GiB,
-  /** That one marker closes: about what three attempts of fifteen minutes can check, at a tenth of a second each. */
+  /** That one marker closes. Small ones take a tenth of a second each: with `markerSeconds`, two markers check so many. */
   files: 10_000,
+  /** All files of one marker together; leaves three of Lambda's fifteen minutes to record them. What was checked stays checked. */
+  markerSeconds: 720,
+  /** Of one dataset version: its manifest is read and written as a whole, and takes 1 kB of memory a file several times over. */
+  objects: 100_000,
   /**
    * After decompression; in Parquet the texts of the project's columns. A job reads one file as a whole on 16 GiB (ml.m5.xlarge),
    * and an Arrow text column has 2 GiB.
@@ -112,6 +116,8 @@ export const recordLimits = {
   metricNameCharacters: 100,
   /** Reasons of a decision, the gate's last word on each slice among them: some 400 bytes each. */
   reasons: 300,
+  /** Names of uploads in a version's record and event, as JSON: a key of control characters has 6 kB, and an event 256. */
+  uploadsBytes: 64 * KiB,
   /** Slices of an evaluation that is cut: each is a reason in the gate's decision, whose event has 256 kB. */
   slices: 500,
   /**

@@ -6,15 +6,18 @@ import { uploadLimits } from '../contract/limits.ts';
 import { metrics } from '../contract/metrics.ts';
 import type { AcceptedFile, AcceptedUpload } from '../contract/records.ts';
 import type { ProjectSettings } from '../contract/settings.ts';
-import { inspectUpload, tooManyFiles } from '../domain/dataset/inspect.ts';
-import type { RejectionReport } from '../domain/dataset/report.ts';
-import { batchId, checkedName, uploaderOf } from '../domain/versions.ts';
+import { inspectUpload } from '../domain/dataset/inspect.ts';
+import type { Refusal } from '../domain/dataset/report.ts';
+import { markerTooLong, refusedUnread, tooManyFiles, tooManyObjects } from '../domain/dataset/unread.ts';
+import { batchId, uploaderOf } from '../domain/versions.ts';
 import { type Context, eventHandler, type ParsedEvent } from '../runtime/event-handler.ts';
 import { findProject } from '../runtime/settings.ts';
+import { checkFiles, inParallel, type Rejection } from '../steps/data/check-files.ts';
 import { accept, acceptanceOf, register } from '../steps/data/register-accepted.ts';
 import { type DatasetStore, datasetStore, type Upload } from '../stores/dataset-store.ts';
 import { type EventPublisher, eventPublisher } from '../stores/event-publisher.ts';
 import { type LineageStore, lineageStore, type RecordOf } from '../stores/lineage-store.ts';
+import { UnreadableUpload } from '../stores/unreadable.ts';
 import { claimOf, uploadName } from '../stores/version-writes.ts';
 
 interface Services {
@@ -51,10 +54,11 @@ export async function registerDatasetVersion(
   }
   const uploadedBy = uploaderOf(event.detail.requester);
   const keys = await keysOf(project, object.key, context.services.datasets);
-  if (keys.length > uploadLimits.files) return rejectMarker(project, object.key, keys.length, uploadedBy, context);
+  const rejectWhole = (refusal: Refusal) => rejectUnread(project, object, refusal, uploadedBy, context);
+  if (keys.length > uploadLimits.files) return rejectWhole(tooManyFiles(keys.length));
   const uploads = await uploadsOf(keys, object, context.services.datasets);
   if (uploads.length === 0) return;
-  const acceptance = await acceptedOf(project, uploads, uploadedBy, context);
+  const acceptance = await acceptedOf(project, uploads, { uploadedBy, rejectWhole }, context);
   if (!acceptance) return;
   const { upload, repeated } = acceptance;
   const { version, byUs } = await register(project, upload, newestOf(uploads), context);
@@ -66,7 +70,7 @@ export async function registerDatasetVersion(
 async function acceptedOf(
   project: ProjectSettings,
   uploads: readonly Upload[],
-  uploadedBy: string,
+  { uploadedBy, rejectWhole }: { uploadedBy: string; rejectWhole: (refusal: Refusal) => Promise<undefined> },
   context: Context<Services>,
 ): Promise<{ readonly upload: AcceptedUpload; readonly repeated: boolean } | undefined> {
   const { services, metrics: recorder } = context;
@@ -74,27 +78,33 @@ async function acceptedOf(
   const uploadedAt = newestOf(uploads);
   if ((await acceptanceOf(project.name, batch, uploadedAt, services)) !== 'new')
     return { upload: await services.datasets.readAccepted(project.name, batch), repeated: true };
-  const files: AcceptedFile[] = [];
-  let without: Rejection | undefined;
-  for (const upload of uploads) {
-    const checked = await checkedBefore(project, upload, uploads.length, services.datasets, () =>
-      inspect(project, upload, uploadedBy, context),
-    );
-    if (!('report' in checked)) files.push(checked);
-    // Spark writes a file for each partition, and some have no row.
-    else if (uploads.length > 1 && WITHOUT_ROWS.has(checked.report.code)) without = checked;
-    // One bad file keeps a whole multi-file upload out: half a batch is no version.
-    else return reject(project, checked, uploadedBy, context);
-  }
-  if (files.length === 0 && without) return reject(project, without, uploadedBy, context);
-  const upload: AcceptedUpload = { schemaVersion: 1, batch, files, at: context.now().toISOString() };
+  const objects = await objectsWith(project, uploads, services);
+  if (objects > uploadLimits.objects) return rejectWhole(tooManyObjects(objects));
+  const check = (upload: Upload, seconds: number) => inspect(project, upload, seconds, uploadedBy, context);
+  const checked = await checkFiles(project, uploads, services.datasets, check, () => performance.now());
+  if (checked.outcome === 'rejected') return reject(project, checked.rejection, uploadedBy, context);
+  if (checked.outcome === 'late') return rejectWhole(markerTooLong(checked.checked, uploads.length));
+  const { files } = checked;
+  const upload: AcceptedUpload = { schemaVersion: 1, batch, files: [...files], at: context.now().toISOString() };
   await accept(project.name, upload, uploadedAt, services);
   recorder.record(project.name, metrics.datasetRejected, 0);
   return { upload, repeated: false };
 }
 
-/** Codes of a report on a file that has nothing to say. */
-const WITHOUT_ROWS: ReadonlySet<string> = new Set(['empty', 'no-rows']);
+/** Files of the version that would hold these uploads, too; exact where it may be more than a version has. */
+async function objectsWith(
+  { name, data }: ProjectSettings,
+  uploads: readonly Upload[],
+  { lineage, datasets }: Services,
+): Promise<number> {
+  if (data.mode === 'snapshot') return uploads.length;
+  const { datasetVersion } = await lineage.state(name);
+  if (datasetVersion === undefined) return uploads.length;
+  const { objects, manifestId } = await lineage.require('dataset-version', name, datasetVersion);
+  if (objects + uploads.length <= uploadLimits.objects) return objects + uploads.length;
+  const present = new Set((await datasets.readManifest(name, manifestId)).objects.map(({ upload }) => upload));
+  return objects + uploads.filter(({ key }) => !present.has(key)).length;
+}
 
 const newestOf = (uploads: readonly Upload[]): string =>
   uploads
@@ -114,62 +124,54 @@ async function uploadsOf(
   event: { readonly key: string; readonly 'version-id'?: string | undefined },
   datasets: DatasetStore,
 ): Promise<Upload[]> {
-  const found: Upload[] = [];
-  for (let start = 0; start < keys.length; start += LOOKUPS_AT_ONCE) {
-    const some = keys
-      .slice(start, start + LOOKUPS_AT_ONCE)
-      .map((key) => datasets.findUpload(key, key === event.key ? event['version-id'] : undefined));
-    found.push(...(await Promise.all(some)).flatMap((upload) => (upload ? [upload] : [])));
-  }
-  return found;
+  const found = await inParallel(keys, (key) =>
+    datasets.findUpload(key, key === event.key ? event['version-id'] : undefined),
+  );
+  return found.flatMap((upload) => (upload ? [upload] : []));
 }
 
-async function rejectMarker(
+/** Rejects what the event tells of, an upload or the marker of many, as it is. */
+async function rejectUnread(
   project: ProjectSettings,
-  key: string,
-  files: number,
+  event: { readonly key: string; readonly 'version-id'?: string | undefined },
+  refusal: Refusal,
   uploadedBy: string,
   context: Context<Services>,
-): Promise<void> {
-  const upload = await context.services.datasets.findUpload(key);
-  if (upload)
-    await reject(project, { upload, ...tooManyFiles(files, upload.bytes, project.data) }, uploadedBy, context);
+): Promise<undefined> {
+  const upload = await context.services.datasets.findUpload(event.key, event['version-id']);
+  if (!upload) return;
+  await reject(project, unread(project, upload, refusal), uploadedBy, context);
 }
 
-/** Requests under way at the same time, for thousands of files: an SDK client has fifty connections. */
-const LOOKUPS_AT_ONCE = 50;
-
-/** An upload that was checked and is not taken, and why. */
-interface Rejection {
-  readonly upload: Upload;
-  readonly sha256: string;
-  readonly report: RejectionReport;
-}
-
-/**
- * A file of many is checked once, however often the event of their marker comes: what one attempt has done in its fifteen
- * minutes, the next one finds.
- */
-async function checkedBefore(
-  project: ProjectSettings,
+const unread = (
+  { data: { format } }: ProjectSettings,
   upload: Upload,
-  files: number,
-  datasets: DatasetStore,
-  check: () => Promise<AcceptedFile | Rejection>,
-): Promise<AcceptedFile | Rejection> {
-  if (files === 1) return check();
-  const name = checkedName(project.data, upload);
-  const known = await datasets.findChecked(project.name, name);
-  if (known) return known;
-  const checked = await check();
-  if (!('report' in checked)) await datasets.writeChecked(project.name, name, checked);
-  return checked;
-}
+  refusal: Pick<Refusal, 'code' | 'message' | 'advice'>,
+): Rejection => ({ upload, ...refusedUnread({ ...upload, format }, refusal) });
 
-/** Checks an upload, and stores its bytes where it is accepted. */
+/** Checks an upload, and stores its bytes where it is accepted. One that S3 does not give out has a report as well. */
 async function inspect(
   project: ProjectSettings,
   upload: Upload,
+  seconds: number,
+  uploadedBy: string,
+  context: Context<Services>,
+): Promise<AcceptedFile | Rejection> {
+  const refused = ({ why }: UnreadableUpload): Rejection =>
+    unread(project, { ...upload, unreadable: why }, { ...why, message: why.reason });
+  if (upload.unreadable) return refused(new UnreadableUpload(upload.unreadable));
+  try {
+    return await inspectReadable(project, upload, seconds, uploadedBy, context);
+  } catch (error) {
+    if (error instanceof UnreadableUpload) return refused(error);
+    throw error;
+  }
+}
+
+async function inspectReadable(
+  project: ProjectSettings,
+  upload: Upload,
+  seconds: number,
   uploadedBy: string,
   context: Context<Services>,
 ): Promise<AcceptedFile | Rejection> {
@@ -177,7 +179,7 @@ async function inspect(
   const inspection = await inspectUpload(
     { size: upload.bytes, read: (range) => datasets.read(upload, range) },
     project.data,
-    { clock: () => performance.now() },
+    { clock: () => performance.now(), seconds },
   );
   if (inspection.outcome === 'rejected') return { upload, sha256: inspection.sha256, report: inspection.report };
   const { badRows, idsComplete, violations, profile } = inspection;

@@ -23,6 +23,13 @@ import {
 import type { Profile } from '../domain/dataset/profile.ts';
 import { encodeProfile } from '../domain/dataset/profile-summary.ts';
 import { channelManifest } from '../domain/versions.ts';
+import {
+  isNamelessRefusal,
+  type Unreadable,
+  UnreadableUpload,
+  unreadableByError,
+  unreadableByHead,
+} from './unreadable.ts';
 
 /** One version of one object in the raw bucket. */
 export interface Upload {
@@ -36,6 +43,8 @@ export interface Upload {
    * first characters; undefined when nobody says.
    */
   readonly claimedBy: string | undefined;
+  /** Why S3 does not give its bytes out. */
+  readonly unreadable?: Unreadable;
 }
 
 /** As long as a role session's ARN may be; metadata may hold 2 kB. */
@@ -72,6 +81,26 @@ export function datasetStore(buckets: DatasetBuckets, client = new S3Client({}))
     return JSON.parse((await Body?.transformToString()) ?? '');
   }
 
+  const get = (Key: string, VersionId?: string, range?: { start: number; end: number }) =>
+    client.send(
+      new GetObjectCommand({
+        Bucket: rawBucket,
+        Key,
+        ...(VersionId && { VersionId }),
+        ...(range && { Range: `bytes=${range.start}-${range.end - 1}` }),
+      }),
+    );
+
+  /** GET has a body, which names what HEAD was refused for. */
+  async function whyRefused(key: string, s3Version?: string): Promise<Unreadable | undefined> {
+    try {
+      await get(key, s3Version, { start: 0, end: 1 });
+      return undefined;
+    } catch (error) {
+      return unreadableByError(error, keyArn);
+    }
+  }
+
   async function copy(upload: Upload, Key: string): Promise<void> {
     await client.send(
       new CopyObjectCommand({
@@ -99,10 +128,14 @@ export function datasetStore(buckets: DatasetBuckets, client = new S3Client({}))
           bytes: head.ContentLength ?? 0,
           uploadedAt: (head.LastModified ?? new Date(0)).toISOString(),
           claimedBy: head.Metadata?.['uploaded-by']?.slice(0, CLAIM_CHARACTERS),
+          ...named(unreadableByHead(head)),
         };
       } catch (error) {
         if (error instanceof NotFound || error instanceof NoSuchKey) return undefined;
-        throw error;
+        const unreadable = isNamelessRefusal(error) ? await whyRefused(key, s3Version) : undefined;
+        if (!unreadable) throw error;
+        const unknown = { bytes: 0, uploadedAt: new Date(0).toISOString(), claimedBy: undefined };
+        return { key, s3Version: s3Version ?? 'null', ...unknown, unreadable };
       }
     },
 
@@ -124,16 +157,17 @@ export function datasetStore(buckets: DatasetBuckets, client = new S3Client({}))
       return keys.sort();
     },
 
-    /** Bytes [start, end) of an upload; all of it without a range. */
+    /**
+     * Bytes [start, end) of an upload; all of it without a range.
+     *
+     * @throws UnreadableUpload
+     */
     async read(upload: Upload, range?: { start: number; end: number }): Promise<AsyncIterable<Uint8Array>> {
-      const { Body } = await client.send(
-        new GetObjectCommand({
-          Bucket: rawBucket,
-          Key: upload.key,
-          ...(upload.s3Version !== 'null' && { VersionId: upload.s3Version }),
-          ...(range && { Range: `bytes=${range.start}-${range.end - 1}` }),
-        }),
-      );
+      const version = upload.s3Version === 'null' ? undefined : upload.s3Version;
+      const { Body } = await get(upload.key, version, range).catch((error: unknown) => {
+        const why = unreadableByError(error, keyArn);
+        throw why ? new UnreadableUpload(why) : error;
+      });
       if (!Body) throw new Error(`s3://${rawBucket}/${upload.key} has no body`);
       return Body.transformToWebStream();
     },
@@ -147,8 +181,9 @@ export function datasetStore(buckets: DatasetBuckets, client = new S3Client({}))
     },
 
     async quarantine(upload: Upload, project: string, sha256: string, report: unknown): Promise<string> {
-      // What is too large to be copied stays where it is, with a report.
-      if (upload.bytes <= uploadLimits.storedBytes) await copy(upload, datasetKey.quarantined(project, sha256));
+      // What cannot be copied stays where it is, with a report.
+      if (!upload.unreadable && upload.bytes <= uploadLimits.storedBytes)
+        await copy(upload, datasetKey.quarantined(project, sha256));
       await putJson(datasetKey.report(project, sha256), report);
       return datasetKey.report(project, sha256);
     },
@@ -192,3 +227,5 @@ export function datasetStore(buckets: DatasetBuckets, client = new S3Client({}))
     },
   };
 }
+
+const named = (unreadable: Unreadable | undefined) => (unreadable ? { unreadable } : {});

@@ -1,5 +1,6 @@
 /** The records and edges of a dataset version: version → stored object → upload → who uploaded. */
 import { itemKey, nodeId } from '../contract/keys.ts';
+import { recordLimits } from '../contract/limits.ts';
 import type { AcceptedFile, AcceptedUpload, ManifestObject, StateRecord } from '../contract/records.ts';
 import type { ProjectSettings } from '../contract/settings.ts';
 import type { VersionPlan } from '../domain/versions.ts';
@@ -41,7 +42,7 @@ export function versionWrites(
         objects: plan.manifest.objects.length,
         rows: plan.rows,
         newRows,
-        uploads: taken.flatMap(({ upload }) => upload.files.map((file) => file.object.upload)).slice(0, UPLOADS_NAMED),
+        uploads: firstNames(taken.flatMap(({ upload }) => upload.files.map((file) => file.object.upload))),
         at,
       },
     },
@@ -69,6 +70,17 @@ export function versionWrites(
       : []),
     ...registrationWrites(project, taken, { version, objects: plan.manifest.objects, at }),
   ];
+}
+
+/** As many names as fit, by their JSON, in which a control character has six bytes. */
+function firstNames(names: readonly string[]): string[] {
+  let bytes = 2;
+  const isTooMuch = (name: string, index: number): boolean => {
+    bytes += Buffer.byteLength(JSON.stringify(name)) + 1;
+    return index >= UPLOADS_NAMED || bytes > recordLimits.uploadsBytes;
+  };
+  const end = names.findIndex(isTooMuch);
+  return names.slice(0, end < 0 ? names.length : end);
 }
 
 /** The end of the wait of uploads: which version took them up. */

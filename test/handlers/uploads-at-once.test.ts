@@ -120,7 +120,7 @@ describe('an upload whose function is killed', () => {
   it('before it registers the upload: the next upload of the project takes it up', async () => {
     const { lineage, datasets, handle, events } = await bench();
     const lost = await put('flights/left/a.csv', csv('a'));
-    const killed = { ...lineage, state: () => Promise.reject(new Error('killed')) };
+    const killed = { ...lineage, range: () => Promise.reject(new Error('killed')) };
     const context = handlerContext({ lineage: killed, datasets, events });
     await expect(registerDatasetVersion(lost, context)).rejects.toThrow('killed');
     await handle(await put('flights/left/b.csv', csv('b')));

@@ -20,12 +20,12 @@ export class InspectionBudget {
   #expanded = 0;
   #values = 0;
 
-  /** Without a clock, time is not limited. */
-  constructor(storedBytes: number, clock?: Clock) {
+  /** Without a clock, time is not limited; `seconds` are what is left of a longer work. */
+  constructor(storedBytes: number, clock?: Clock, seconds = Number.POSITIVE_INFINITY) {
     this.#storedBytes = storedBytes;
     this.#clock = clock;
     this.#started = clock?.() ?? 0;
-    this.#seconds = inspectionSeconds(storedBytes);
+    this.#seconds = Math.min(inspectionSeconds(storedBytes), seconds);
   }
 
   /** Counts work that was done; looks at the clock when enough has come together. @throws Refusal */

@@ -40,6 +40,12 @@ export interface InspectOptions {
    * @default - no limit
    */
   readonly clock?: Clock;
+  /**
+   * Seconds that are left of a longer work.
+   *
+   * @default - no limit but that of the file's size
+   */
+  readonly seconds?: number;
 }
 
 export interface AcceptedUpload {
@@ -78,7 +84,7 @@ export async function inspectUpload(
 ): Promise<Inspection> {
   if (source.size > uploadLimits.storedBytes) return tooLarge(source.size, settings);
   const bytes = new HashedBytes(await source.read());
-  const budget = new InspectionBudget(source.size, options.clock);
+  const budget = new InspectionBudget(source.size, options.clock, options.seconds);
   const read = await readRows(source, bytes, settings, options.maximumIds ?? MAXIMUM_IDS, budget).catch(asRefusal);
   await bytes.drain();
   const stored = { sha256: bytes.sha256(), bytes: bytes.bytes };
@@ -104,16 +110,6 @@ function tooLarge(bytes: number, settings: UploadSettings): RejectedUpload {
     'stored-size',
     `the file has ${bytes} bytes, expected at most ${uploadLimits.storedBytes}`,
     'split it into smaller files and upload these',
-  );
-  return { outcome: 'rejected', sha256: `unread-${bytes}`, bytes, report: report(refusal, undefined, settings) };
-}
-
-/** Of the files that a marker closes, for the marker: none of them is read. */
-export function tooManyFiles(files: number, bytes: number, settings: UploadSettings): RejectedUpload {
-  const refusal = new Refusal(
-    'too-many-files',
-    `the marker closes ${files} files, expected at most ${uploadLimits.files}`,
-    'join files, or upload them in several folders with a marker each',
   );
   return { outcome: 'rejected', sha256: `unread-${bytes}`, bytes, report: report(refusal, undefined, settings) };
 }
