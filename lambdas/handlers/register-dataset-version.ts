@@ -17,7 +17,7 @@ import { accept, acceptanceOf, register } from '../steps/data/register-accepted.
 import { type DatasetStore, datasetStore, type Upload } from '../stores/dataset-store.ts';
 import { type EventPublisher, eventPublisher } from '../stores/event-publisher.ts';
 import { type LineageStore, lineageStore, type RecordOf } from '../stores/lineage-store.ts';
-import { UnreadableUpload } from '../stores/unreadable.ts';
+import { UnreadableObject } from '../stores/unreadable.ts';
 import { claimOf, uploadName } from '../stores/version-writes.ts';
 
 interface Services {
@@ -157,13 +157,13 @@ async function inspect(
   uploadedBy: string,
   context: Context<Services>,
 ): Promise<AcceptedFile | Rejection> {
-  const refused = ({ why }: UnreadableUpload): Rejection =>
+  const refused = ({ why }: UnreadableObject): Rejection =>
     unread(project, { ...upload, unreadable: why }, { ...why, message: why.reason });
-  if (upload.unreadable) return refused(new UnreadableUpload(upload.unreadable));
+  if (upload.unreadable) return refused(new UnreadableObject(upload.unreadable));
   try {
     return await inspectReadable(project, upload, seconds, uploadedBy, context);
   } catch (error) {
-    if (error instanceof UnreadableUpload) return refused(error);
+    if (error instanceof UnreadableObject) return refused(error);
     throw error;
   }
 }

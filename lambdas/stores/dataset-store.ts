@@ -26,7 +26,7 @@ import { channelManifest } from '../domain/versions.ts';
 import {
   isNamelessRefusal,
   type Unreadable,
-  UnreadableUpload,
+  UnreadableObject,
   unreadableByError,
   unreadableByHead,
 } from './unreadable.ts';
@@ -160,13 +160,13 @@ export function datasetStore(buckets: DatasetBuckets, client = new S3Client({}))
     /**
      * Bytes [start, end) of an upload; all of it without a range.
      *
-     * @throws UnreadableUpload
+     * @throws UnreadableObject
      */
     async read(upload: Upload, range?: { start: number; end: number }): Promise<AsyncIterable<Uint8Array>> {
       const version = upload.s3Version === 'null' ? undefined : upload.s3Version;
       const { Body } = await get(upload.key, version, range).catch((error: unknown) => {
         const why = unreadableByError(error, keyArn);
-        throw why ? new UnreadableUpload(why) : error;
+        throw why ? new UnreadableObject(why) : error;
       });
       if (!Body) throw new Error(`s3://${rawBucket}/${upload.key} has no body`);
       return Body.transformToWebStream();

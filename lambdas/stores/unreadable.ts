@@ -8,7 +8,7 @@ export interface Unreadable {
   readonly advice: string;
 }
 
-export class UnreadableUpload extends Error {
+export class UnreadableObject extends Error {
   readonly why: Unreadable;
   constructor(why: Unreadable) {
     super(why.reason);
