@@ -1,7 +1,7 @@
 /** Names in CloudWatch, written by the functions (embedded metric format or PutMetricData) and read by alarms and dashboards. */
 export const METRIC_NAMESPACE = 'Flywheel';
 
-/** Dimension of every metric; a metric of one feature has `Feature` besides. */
+/** Environment and project are dimensions of every metric but those of an environment as a whole; a metric of one feature has `Feature` besides. */
 export const dimensions = { environment: 'Environment', project: 'Project', feature: 'Feature' } as const;
 
 export const metrics = {
@@ -25,6 +25,8 @@ export const metrics = {
   driftDetected: 'DriftDetected',
   /** Captured rows in the window of a measurement. */
   driftRows: 'DriftRows',
+  /** 1 for a captured file that was beyond a limit and is counted in part or not at all; of the environment, and only then. */
+  captureBeyondLimit: 'CaptureBeyondLimit',
   /** Events that `reconcile` had to publish again. */
   eventsRecovered: 'EventsRecovered',
 } as const;

@@ -2,6 +2,7 @@
 import { s3ObjectCreated } from '../contract/aws-events.ts';
 import { captureKey, itemKey, modelVersionName } from '../contract/keys.ts';
 import { captureLimits } from '../contract/limits.ts';
+import { metrics } from '../contract/metrics.ts';
 import type { BaselineFile } from '../contract/model-files.ts';
 import { countsItem } from '../contract/records.ts';
 import { type Counts, decodeCounts, encodeCounts, fingerprint, mergeCounts } from '../domain/drift/counts.ts';
@@ -46,6 +47,7 @@ export async function profileCapture(
     context.log.warn('a captured line was not counted', { key, line, reason });
   if (tally.uncounted > 0)
     context.log.warn('a captured file was counted in part', { key, lines: tally.lines, uncounted: tally.uncounted });
+  if (tally.beyondLimit) context.metrics.record(null, metrics.captureBeyondLimit, 1);
   const failures: unknown[] = [...tally.failures];
   for (const { model, hour, baseline, counts } of tally.groups()) {
     // What one model or hour meets is no reason to leave the others uncounted.
@@ -79,7 +81,7 @@ async function addCounts(
   place: { project: string; model: number; hour: string; file: string },
   baseline: BaselineFile,
   counts: Counts,
-  { services, now, log }: Context<Services>,
+  { services, now, log, metrics: recorder }: Context<Services>,
 ): Promise<void> {
   const { lineage } = services;
   const file = fingerprint(place.file);
@@ -88,11 +90,11 @@ async function addCounts(
   const present = item ? countsItem.parse(item) : undefined;
   // The same file again (a repeated event) is in the counts already.
   if (present?.files.includes(file)) return;
-  if (present && present.files.length >= captureLimits.filesPerItem)
-    return log.warn('an hour has more captured files than are counted', {
-      ...place,
-      limit: captureLimits.filesPerItem,
-    });
+  if (present && present.files.length >= captureLimits.filesPerItem) {
+    recorder.record(null, metrics.captureBeyondLimit, 1);
+    const limit = captureLimits.filesPerItem;
+    return log.warn('an hour has more captured files than are counted', { ...place, limit });
+  }
   const merged = present ? mergeCounts(decodeCounts(baseline, present.counts), counts) : counts;
   const written = await lineage.replace(
     key,

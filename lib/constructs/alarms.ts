@@ -70,6 +70,11 @@ export const alarmKinds = {
     description: 'Captured traffic has drifted away from what the model was trained on.',
     missingDataIsFineBecause: 'nothing is measured before a model is in service',
   },
+  'capture-beyond-limit': {
+    severity: 'low',
+    description: 'Captured traffic was more than is counted; drift is measured on a part of it.',
+    missingDataIsFineBecause: 'there is a value only when a file was beyond a limit',
+  },
   'drift-not-measured': {
     severity: 'low',
     description: 'Measuring drift failed.',

@@ -8,7 +8,7 @@ import { metrics } from '../../lambdas/contract/metrics.ts';
 import { EventFunction } from './event-function.ts';
 import { EventRoute } from './event-route.ts';
 import type { Platform } from './platform.ts';
-import { maximumOf } from './project-metrics.ts';
+import { maximumOf, sumOfAll } from './project-metrics.ts';
 import { Schedule } from './schedule.ts';
 
 export class DriftMonitor extends Construct {
@@ -64,6 +64,12 @@ export class DriftMonitor extends Construct {
       }),
       atLeast: 1,
       periods: 3,
+    });
+    alarms.add(this, 'BeyondLimit', {
+      kind: 'capture-beyond-limit',
+      of: profile.name,
+      metric: sumOfAll(environment, metrics.captureBeyondLimit),
+      atLeast: 1,
     });
     for (const project of environment.projects)
       alarms.add(this, `${project.name}-drifted`, {

@@ -1,4 +1,4 @@
-/** The metrics that the functions write, by environment and project. */
+/** The metrics that the functions write, by environment and project, or of an environment as a whole. */
 import { Duration } from 'aws-cdk-lib';
 import { Metric } from 'aws-cdk-lib/aws-cloudwatch';
 import { dimensions, METRIC_NAMESPACE, type MetricName } from '../../lambdas/contract/metrics.ts';
@@ -10,13 +10,25 @@ export const sumOf = (environment: Environment, project: string, metric: MetricN
 export const maximumOf = (environment: Environment, project: string, metric: MetricName): Metric =>
   metricOf(environment, project, metric, 'max');
 
-function metricOf(environment: Environment, project: string, metricName: MetricName, statistic: string): Metric {
+/** Of all projects together: one alarm for an environment. */
+export const sumOfAll = (environment: Environment, metric: MetricName): Metric =>
+  metricOf(environment, undefined, metric, 'sum');
+
+function metricOf(
+  environment: Environment,
+  project: string | undefined,
+  metricName: MetricName,
+  statistic: string,
+): Metric {
   return new Metric({
     namespace: METRIC_NAMESPACE,
     metricName,
-    dimensionsMap: { [dimensions.environment]: environment.name, [dimensions.project]: project },
+    dimensionsMap: {
+      [dimensions.environment]: environment.name,
+      ...(project !== undefined && { [dimensions.project]: project }),
+    },
     statistic,
     period: Duration.minutes(5),
-    label: `${project} ${metricName}`,
+    label: `${project ?? environment.name} ${metricName}`,
   });
 }

@@ -197,6 +197,24 @@ describe('profile-capture and measure-drift', () => {
     expect(dying.recorded).toEqual([]);
   });
 
+  it('tell of a file that is beyond a limit, which is counted in part', async () => {
+    const [whole, alone] = [context(), await capture('a', 300, even)];
+    await profileCapture(arrived(alone), whole);
+    expect(whole.recorded).toEqual([]);
+    const line = await text(await captureStore(bucket).captured(alone));
+    const hours = Array.from({ length: captureLimits.groups + 1 }, (_, hour) =>
+      line.replace(
+        '2026-11-24T12:10',
+        `2026-11-${10 + Math.floor(hour / 24)}T${String(hour % 24).padStart(2, '0')}:10`,
+      ),
+    );
+    const Key = alone.replace('a.jsonl', 'hours.jsonl');
+    await s3.send(new PutObjectCommand({ Bucket: bucket, Key, Body: hours.join('') }));
+    const cut = context();
+    await profileCapture(arrived(Key), cut);
+    expect(cut.recorded).toEqual([{ project: null, name: 'CaptureBeyondLimit', value: 1 }]);
+  });
+
   it('tell on the retry of a drift that was recorded by a killed handler, as the same measurement', async () => {
     await profileCapture(arrived(await capture('a', 400, shifted)), context());
     await expect(measureDrift(demanded, context(dyingPublisher(eventPublisher(bus.name))))).rejects.toThrow('killed');

@@ -10,12 +10,12 @@ const embedded = z.looseObject({
   }),
 });
 
-function written(feature?: string) {
+function written(feature?: string, project: string | null = 'flights') {
   // Through console.log, which a test can hear; by itself this setting also turns metrics off.
   vi.stubEnv('POWERTOOLS_DEV', 'true');
   vi.stubEnv('POWERTOOLS_METRICS_DISABLED', 'false');
   const log = vi.spyOn(console, 'log').mockImplementation(() => {});
-  functionMetrics('dev').record('flights', metrics.driftPsi, 0.3, feature);
+  functionMetrics('dev').record(project, metrics.driftPsi, 0.3, feature);
   const line = embedded.parse(JSON.parse(String(log.mock.calls[0]?.[0])));
   log.mockRestore();
   vi.unstubAllEnvs();
@@ -33,4 +33,9 @@ it('has the dimensions of the contract and no other', () => {
 it('has the feature besides', () => {
   const [directive] = written('wind')._aws.CloudWatchMetrics;
   expect(directive?.Dimensions.map((names) => names.toSorted())).toEqual([['Environment', 'Feature', 'Project']]);
+});
+
+it('of an environment as a whole has no project', () => {
+  const [directive] = written(undefined, null)._aws.CloudWatchMetrics;
+  expect(directive?.Dimensions).toEqual([['Environment']]);
 });

@@ -6,7 +6,7 @@ import type { EventPublisher } from '../../lambdas/stores/event-publisher.ts';
 import { environmentSettings } from './project.ts';
 
 export interface RecordedMetric {
-  readonly project: string;
+  readonly project: string | null;
   readonly name: string;
   readonly value: number;
 }

@@ -35,6 +35,8 @@ export class CaptureTally {
   lines = 0;
   /** Lines that are in no group: broken, beyond a limit, or of no model. */
   uncounted = 0;
+  /** A limit on the file was met: what is uncounted may be more than its lines. */
+  beyondLimit = false;
   readonly #bytes: AsyncIterable<Uint8Array>;
   readonly #groups = new Map<string, OpenGroup>();
   readonly #models = new Map<string, CountedModel | undefined>();
@@ -60,6 +62,7 @@ export class CaptureTally {
       // Leaving the loop closes the source; the line that was cut is left out with what follows.
       if (read > captureLimits.fileBytes) {
         this.uncounted += 1;
+        this.beyondLimit = true;
         break;
       }
       reader.push(chunk);
@@ -83,6 +86,7 @@ export class CaptureTally {
     let group = this.#groups.get(key);
     if (!group) {
       if (this.#groups.size >= captureLimits.groups) {
+        this.beyondLimit = true;
         this.uncounted += 1;
         return;
       }
