@@ -11,12 +11,12 @@ from pathlib import Path
 
 import numpy
 
-# Longer than any record that an upload may hold: 1,048,576 characters of at most four bytes (uploadLimits).
-BLOCK_BYTES = 16 << 20
+# Longer than any record that an upload may hold: 1,048,576 UTF-16 units of at most three bytes (uploadLimits).
+BLOCK_BYTES = 4 << 20
 # Objects and lists in one another, the row among them, as the inspection of an upload counts them (uploadLimits.nesting).
 NESTING = 100
 BLANKS = b" \t\r"
-_GZIP = b"\x1f\x8b"
+_GZIP, _PARQUET = b"\x1f\x8b", b"PAR1"
 _MARK = b"\xef\xbb\xbf"
 _ARROW_SCHEMA = b"ARROW:schema"
 
@@ -25,12 +25,12 @@ def mapped(file: Path) -> mmap.mmap | bytes:
     """The content of a text file. A gzipped one is decompressed to disk: a byte may stand for a thousand."""
     if not _is_gzip(file):
         with file.open("rb") as stored:
-            return _map(stored)
+            return _map(stored, mmap.ACCESS_READ)
     with tempfile.TemporaryFile() as plain:
         with gzip.open(file) as stored:
             shutil.copyfileobj(stored, plain, 1 << 20)
         plain.flush()
-        return _map(plain)
+        return _map(plain, mmap.ACCESS_READ)
 
 
 def mapped_parquet(file: Path) -> mmap.mmap | bytes:
@@ -40,13 +40,32 @@ def mapped_parquet(file: Path) -> mmap.mmap | bytes:
     durations is one of integers, and an Arrow schema that cannot be read fails no job.
     """
     with file.open("rb") as stored:
-        content = _map(stored)
+        content = _map(stored, mmap.ACCESS_COPY)  # what is changed does not change the file
     footer = max(len(content) - 8 - int.from_bytes(content[-8:-4], "little"), 0)
     at = content.find(_ARROW_SCHEMA, footer)
     while at >= 0 and not isinstance(content, bytes):
         content[at : at + len(_ARROW_SCHEMA)] = b"not-arrow's-"
         at = content.find(_ARROW_SCHEMA, footer)
     return content
+
+
+def content_bytes(file: Path) -> int:
+    """About how large a file is as text: what it takes in memory depends on that.
+
+    A gzip file says so in its last four bytes (RFC 1952), of its last member; a value of Parquet counts as four.
+    """
+    size = file.stat().st_size
+    with file.open("rb") as stored:
+        magic = stored.read(4)
+        if magic == _PARQUET:
+            from pyarrow import parquet
+
+            facts = parquet.read_metadata(file)
+            return max(size, 4 * facts.num_rows * facts.num_columns)
+        if magic[:2] != _GZIP or size < 18:
+            return size
+        stored.seek(-4, 2)
+        return max(size, int.from_bytes(stored.read(4), "little"))
 
 
 def line_blocks(file: Path) -> Iterator[bytes]:
@@ -107,7 +126,7 @@ def _is_gzip(file: Path) -> bool:
         return stream.read(2) == _GZIP
 
 
-def _map(stored) -> mmap.mmap | bytes:
-    """Private: what is changed in memory does not change the file. An empty file cannot be mapped."""
+def _map(stored, access: int) -> mmap.mmap | bytes:
+    """An empty file cannot be mapped."""
     empty = stored.seek(0, 2) == 0
-    return b"" if empty else mmap.mmap(stored.fileno(), 0, access=mmap.ACCESS_COPY)
+    return b"" if empty else mmap.mmap(stored.fileno(), 0, access=access)

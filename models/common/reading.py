@@ -92,7 +92,8 @@ def _csv_with_row_numbers(
 
 
 def _parse_csv(content: pyarrow.Buffer, kinds: dict[str, pyarrow.DataType], on_invalid, threads: bool) -> pyarrow.Table:
-    return csv.read_csv(
+    # As a stream: `read_csv` parses ahead of the columns that it makes, the whole file where most of it is ignored.
+    with csv.open_csv(
         pyarrow.BufferReader(content),
         # A record has to fit into a block.
         read_options=csv.ReadOptions(use_threads=threads, block_size=BLOCK_BYTES),
@@ -105,7 +106,8 @@ def _parse_csv(content: pyarrow.Buffer, kinds: dict[str, pyarrow.DataType], on_i
             true_values=list(TRUE_TEXTS),
             false_values=list(FALSE_TEXTS),
         ),
-    )
+    ) as reader:
+        return reader.read_all()
 
 
 def _text_type(column: Column) -> pyarrow.DataType:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from common.container import JobError, cpu_count, log
+from common.contents import content_bytes
 from common.dataset import BadRows, read_dataset, read_parts, report_bad_rows
 from common.encoder import Encoder
 from common.project import Project
@@ -181,5 +182,5 @@ def _quantile_matrix(
 def _exceeds_memory(folder: Path, options: Options) -> bool:
     if options.external_memory != "auto":
         return options.external_memory == "true"
-    needed = MEMORY_PER_FILE_BYTE * sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    needed = MEMORY_PER_FILE_BYTE * sum(content_bytes(file) for file in folder.rglob("*") if file.is_file())
     return needed > os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * 0.8
