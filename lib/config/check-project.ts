@@ -1,4 +1,5 @@
 /** What the schema of a single field cannot see: that the settings of a project agree with one another. */
+import { captureLimits } from '../../lambdas/contract/limits.ts';
 import { metricNames } from '../../lambdas/contract/settings.ts';
 import { type Problem, show } from './problems.ts';
 import type { ProjectSettingsWithoutCode } from './project-settings.ts';
@@ -46,7 +47,13 @@ function checkColumns(columns: Columns): Finding[] {
       path: 'data.columns',
       message: `got ${times.length} time columns (${times.join(', ')}), expected one at most`,
     });
-  if (named(columns, 'feature').length === 0)
+  const features = named(columns, 'feature').length;
+  if (features > captureLimits.baselineFeatures)
+    findings.push({
+      path: 'data.columns',
+      message: `got ${features} features, expected at most ${captureLimits.baselineFeatures}, each of which drift is measured of: give the others the role 'ignore'`,
+    });
+  if (features === 0)
     findings.push({
       path: 'data.columns',
       message: 'got no feature, expected at least one: feature.number(), feature.category(), ...',

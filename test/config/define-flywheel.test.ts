@@ -125,6 +125,11 @@ describe('mistakes', () => {
     ['a personal feature', columns({ email: feature.category({ pii: true }) }), 'got a feature that is personal data'],
     ['two time columns', columns({ a: time.timestamp(), b: time.timestamp() }), 'got 2 time columns (a, b)'],
     ['a text feature', columns({ a: { role: 'feature', type: 'text' } }), "got a feature of type 'text'"],
+    [
+      'more features than drift is measured of',
+      columns(Object.fromEntries(Array.from({ length: 1001 }, (_, n) => [`f${n}`, feature.number()]))),
+      'features, expected at most 1000',
+    ],
     ['no label', { data: { columns: { x: feature.number() } } }, 'got no label, expected one: label.boolean()'],
     ['no feature', { data: { columns: { x: label.boolean(), y: id.text(), z: ignore() } } }, 'got no feature'],
     [
