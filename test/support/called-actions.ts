@@ -3,10 +3,11 @@
  * what it imports call, and the commands of the SDK that those methods send. Biome keeps the source in the form that is
  * expected here.
  */
-import { readdirSync, readFileSync } from 'node:fs';
-import { basename, dirname, join, relative } from 'node:path';
+import { readdirSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import type { FunctionName } from '../../lambdas/contract/env.ts';
 import { repositoryRoot } from '../../lib/bundle.ts';
+import { importedBy, reachedFrom, sourceOf } from './source-files.ts';
 
 const STORES = 'lambdas/stores';
 
@@ -56,7 +57,8 @@ interface Unit {
 
 /** @returns the actions of DynamoDB, S3, SageMaker, EventBridge, CloudWatch and IAM, sorted */
 export function calledActions(name: FunctionName): string[] {
-  const files = reachedFrom(`lambdas/handlers/${name}.ts`);
+  // Stores apart, and their helpers.
+  const files = reachedFrom(`lambdas/handlers/${name}.ts`, (file) => !file.startsWith(STORES));
   const constructed = new Map(
     files.flatMap((file) =>
       [...sourceOf(file).matchAll(/(\w+)(?:: | = )(\w+)\(/g)].map(([, as = '', of = '']) => [as, of]),
@@ -72,16 +74,6 @@ export function calledActions(name: FunctionName): string[] {
   return [...new Set(actions)].sort();
 }
 
-const sources = new Map<string, string>();
-/** Without comments. */
-function sourceOf(file: string): string {
-  const known = sources.get(file);
-  if (known !== undefined) return known;
-  const source = readFileSync(join(repositoryRoot, file), 'utf8').replaceAll(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, '');
-  sources.set(file, source);
-  return source;
-}
-
 /** `lineageStore` → its file. */
 const storesByFactory = new Map(
   readdirSync(join(repositoryRoot, STORES)).flatMap((file) =>
@@ -91,19 +83,6 @@ const storesByFactory = new Map(
     ),
   ),
 );
-
-/** The file and all that it imports at run time, stores and their helpers apart. */
-function reachedFrom(file: string, seen = new Set<string>()): string[] {
-  if (seen.has(file) || file.startsWith(STORES)) return [];
-  seen.add(file);
-  const imports = [...sourceOf(file).matchAll(/^(?:import|export) (?!type\b)[^;]*?from '(\.[^']+)'/gm)];
-  return [
-    file,
-    ...imports.flatMap(([, path = '']) =>
-      reachedFrom(relative(repositoryRoot, join(repositoryRoot, dirname(file), path)), seen),
-    ),
-  ];
-}
 
 /** Parameters and fields that are said to be this store: `lineage: LineageStore`, `models: Pick<ModelStore, 'readBaseline'>`. */
 function namesOfType(source: string, factory: string): string[] {
@@ -190,7 +169,7 @@ const rareKinds: ReadonlySet<string> = new Set(['absent', 'release']);
 function writtenKinds(files: readonly string[]): ReadonlySet<string> {
   const helpers = files.flatMap((file) =>
     [...sourceOf(file).matchAll(/from '((?:\.\.\/)+stores\/[\w-]+\.ts)'/g)].map(([, path = '']) =>
-      relative(repositoryRoot, join(repositoryRoot, dirname(file), path)),
+      importedBy(file, path),
     ),
   );
   const written = [...files, ...helpers].filter((file) => !file.endsWith('lineage-writes.ts'));

@@ -2,10 +2,8 @@
  * Which partitions of the lineage table the code of a function writes, read from its source: the writes that its handler, the
  * steps that it uses and their helpers spell out. A step's exported function that none of them uses is left out.
  */
-import { readFileSync } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
 import type { FunctionName } from '../../lambdas/contract/env.ts';
-import { repositoryRoot } from '../../lib/bundle.ts';
+import { reachedFrom, sourceOf } from './source-files.ts';
 
 /** Where writes are spelled out; the store itself turns what it is given into requests. */
 const SPELLS_WRITES = /^lambdas\/(handlers|steps)\/|^lambdas\/stores\/\w+-writes\.ts$/;
@@ -13,7 +11,9 @@ const TURNS_WRITES = 'lambdas/stores/lineage-writes.ts';
 
 /** @returns first segments of partition keys, sorted; `demand` for those of every type */
 export function writtenPartitions(name: FunctionName): string[] {
-  const files = reachedFrom(`lambdas/handlers/${name}.ts`).filter((file) => file !== TURNS_WRITES);
+  const files = reachedFrom(`lambdas/handlers/${name}.ts`, (file) => SPELLS_WRITES.test(file)).filter(
+    (file) => file !== TURNS_WRITES,
+  );
   const text = files.map((file) => usedIn(file, files)).join('\n');
   const written = [
     ...[...text.matchAll(/kind: 'create',\s*type: '([\w-]+)'/g)].map(([, type = '']) => type),
@@ -54,10 +54,6 @@ function partitionsOfKey(expression: string, text: string): string[] {
   return built.map((name) => (inProject.has(name) ? 'project' : name));
 }
 
-function sourceOf(file: string): string {
-  return readFileSync(join(repositoryRoot, file), 'utf8').replaceAll(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, '');
-}
-
 /** The file without its exported functions that nothing else in these files names. */
 function usedIn(file: string, files: readonly string[]): string {
   const others = files.filter((each) => each !== file).map(sourceOf);
@@ -71,16 +67,4 @@ function usedIn(file: string, files: readonly string[]): string {
       );
     })
     .join('\n');
-}
-
-function reachedFrom(file: string, seen = new Set<string>()): string[] {
-  if (seen.has(file) || !SPELLS_WRITES.test(file)) return [];
-  seen.add(file);
-  const imports = [...sourceOf(file).matchAll(/^(?:import|export) (?!type\b)[^;]*?from '(\.[^']+)'/gm)];
-  return [
-    file,
-    ...imports.flatMap(([, path = '']) =>
-      reachedFrom(relative(repositoryRoot, join(repositoryRoot, dirname(file), path)), seen),
-    ),
-  ];
 }
