@@ -57,12 +57,17 @@ function newestUpload(
   present: readonly ManifestObject[],
   uploaded: readonly ManifestObject[],
 ): readonly ManifestObject[] {
-  const newest = (objects: readonly ManifestObject[]): string =>
-    objects
-      .map((object) => object.uploadedAt)
+  return newestTime(uploaded) >= newestTime(present) ? liveObjects(uploaded) : present;
+}
+
+/** When the newest of these was uploaded; empty where there is none. */
+export function newestTime(uploads: readonly { readonly uploadedAt: string }[]): string {
+  return (
+    uploads
+      .map(({ uploadedAt }) => uploadedAt)
       .sort()
-      .at(-1) ?? '';
-  return newest(uploaded) >= newest(present) ? liveObjects(uploaded) : present;
+      .at(-1) ?? ''
+  );
 }
 
 /** By time; S3's times have whole seconds, so equal ones are told apart by key and version, the same way every time. */

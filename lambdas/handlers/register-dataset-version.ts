@@ -9,15 +9,15 @@ import type { ProjectSettings } from '../contract/settings.ts';
 import { inspectUpload } from '../domain/dataset/inspect.ts';
 import type { Refusal } from '../domain/dataset/report.ts';
 import { markerTooLong, refusedUnread, tooManyFiles, tooManyObjects } from '../domain/dataset/unread.ts';
-import { batchId, uploaderOf } from '../domain/versions.ts';
+import { batchId, newestTime, uploaderOf } from '../domain/versions.ts';
 import { type Context, eventHandler, type ParsedEvent } from '../runtime/event-handler.ts';
 import { findProject } from '../runtime/settings.ts';
 import { checkFiles, inParallel, type Rejection } from '../steps/data/check-files.ts';
-import { accept, acceptanceOf, register } from '../steps/data/register-accepted.ts';
+import { accept, register, wasAccepted } from '../steps/data/register-accepted.ts';
 import { type DatasetStore, datasetStore, type Upload } from '../stores/dataset-store.ts';
 import { type EventPublisher, eventPublisher } from '../stores/event-publisher.ts';
 import { type LineageStore, lineageStore, type RecordOf } from '../stores/lineage-store.ts';
-import { UnreadableObject } from '../stores/unreadable.ts';
+import { type Unreadable, UnreadableObject } from '../stores/unreadable.ts';
 import { claimOf, uploadName } from '../stores/version-writes.ts';
 
 interface Services {
@@ -61,7 +61,7 @@ export async function registerDatasetVersion(
   const acceptance = await acceptedOf(project, uploads, { uploadedBy, rejectWhole }, context);
   if (!acceptance) return;
   const { upload, repeated } = acceptance;
-  const { version, byUs } = await register(project, upload, newestOf(uploads), context);
+  const { version, byUs } = await register(project, upload, newestTime(uploads), context);
   // Who took the upload up tells of the version; a repeated event tells again, since that may have been lost.
   if (byUs || repeated) await announceVersion(project, version, context.services);
 }
@@ -75,8 +75,8 @@ async function acceptedOf(
 ): Promise<{ readonly upload: AcceptedUpload; readonly repeated: boolean } | undefined> {
   const { services, metrics: recorder } = context;
   const batch = batchId(uploads);
-  const uploadedAt = newestOf(uploads);
-  if ((await acceptanceOf(project.name, batch, uploadedAt, services)) !== 'new')
+  const uploadedAt = newestTime(uploads);
+  if (await wasAccepted(project.name, batch, uploadedAt, services))
     return { upload: await services.datasets.readAccepted(project.name, batch), repeated: true };
   const objects = await objectsWith(project, uploads, services);
   if (objects > uploadLimits.objects) return rejectWhole(tooManyObjects(objects));
@@ -105,12 +105,6 @@ async function objectsWith(
   const present = new Set((await datasets.readManifest(name, manifestId)).objects.map(({ upload }) => upload));
   return objects + uploads.filter(({ key }) => !present.has(key)).length;
 }
-
-const newestOf = (uploads: readonly Upload[]): string =>
-  uploads
-    .map((upload) => upload.uploadedAt)
-    .toSorted()
-    .at(-1) ?? '';
 
 /** The keys that the event completes: its own, or all that a marker closes; none when a marker is still to come. */
 async function keysOf(project: ProjectSettings, key: string, datasets: DatasetStore): Promise<readonly string[]> {
@@ -157,13 +151,13 @@ async function inspect(
   uploadedBy: string,
   context: Context<Services>,
 ): Promise<AcceptedFile | Rejection> {
-  const refused = ({ why }: UnreadableObject): Rejection =>
+  const refused = (why: Unreadable): Rejection =>
     unread(project, { ...upload, unreadable: why }, { ...why, message: why.reason });
-  if (upload.unreadable) return refused(new UnreadableObject(upload.unreadable));
+  if (upload.unreadable) return refused(upload.unreadable);
   try {
     return await inspectReadable(project, upload, seconds, uploadedBy, context);
   } catch (error) {
-    if (error instanceof UnreadableObject) return refused(error);
+    if (error instanceof UnreadableObject) return refused(error.why);
     throw error;
   }
 }

@@ -33,17 +33,15 @@ interface Services {
   readonly datasets: DatasetStore;
 }
 
-/** Whether an upload was accepted before, and how far it came. */
-export type Acceptance = 'new' | 'pending' | 'registered';
-
-export async function acceptanceOf(
+/** Whether an upload was accepted before: it waits for a version, or is in one. */
+export async function wasAccepted(
   project: string,
   batch: string,
   uploadedAt: string,
   { lineage }: Services,
-): Promise<Acceptance> {
-  if (await registrationOf(project, batch, lineage)) return 'registered';
-  return (await lineage.item(itemKey.pending(project, uploadedAt, batch))) ? 'pending' : 'new';
+): Promise<boolean> {
+  if (await registrationOf(project, batch, lineage)) return true;
+  return (await lineage.item(itemKey.pending(project, uploadedAt, batch))) !== undefined;
 }
 
 /** Records a checked upload, and gives it a place in the queue of its project: from here on it is not lost. */
