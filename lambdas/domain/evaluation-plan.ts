@@ -3,7 +3,7 @@ import { evaluationJobName } from '../contract/keys.ts';
 import type { EvaluationRecord } from '../contract/records.ts';
 import { failureKind, instanceOf, isOutOfPatience, MAXIMUM_TRIES, noInstance, type Refusal } from './jobs.ts';
 
-type Placement = Pick<EvaluationRecord, 'instance' | 'tries'> & {
+export type Placement = Pick<EvaluationRecord, 'instance' | 'tries'> & {
   readonly refusals?: Refusal[];
   /** Absent: it is asked for at once. */
   readonly waitingFor?: string;

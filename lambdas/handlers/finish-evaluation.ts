@@ -8,12 +8,12 @@ import type { EvaluationRecord } from '../contract/records.ts';
 import type { ProjectSettings } from '../contract/settings.ts';
 import { checkFeatures } from '../domain/drift/told.ts';
 import { ConcurrentChange, UnusableFile } from '../domain/errors.ts';
-import { afterFailure, newEvaluation } from '../domain/evaluation-plan.ts';
+import { afterFailure } from '../domain/evaluation-plan.ts';
 import { type EvaluationSummary, summarizeEvaluation } from '../domain/evaluation-summary.ts';
 import { installationOf } from '../domain/installation.ts';
 import { type Context, eventHandler, type ParsedEvent } from '../runtime/event-handler.ts';
 import { projectNamed } from '../runtime/settings.ts';
-import { evaluationId, withReservation } from '../steps/evaluation/evaluation-requests.ts';
+import { evaluationId, planEvaluation } from '../steps/evaluation/evaluation-requests.ts';
 import {
   announceFailure,
   type Failure,
@@ -133,7 +133,7 @@ async function fail(
   failure: Failure,
   context: Context<Services>,
 ): Promise<void> {
-  const { settings, services, now } = context;
+  const { services } = context;
   const next = afterFailure(evaluation, failure.reason, project.training.evaluationInstances);
   const model = await services.lineage.require('model', project.name, evaluation.model);
   if ('giveUp' in next)
@@ -141,9 +141,8 @@ async function fail(
   if (!waitsFor(model, evaluation)) return giveUpEvaluation(project.name, model, evaluation, failure, context);
   const { champion = null } = await services.lineage.state(project.name);
   const { cause, number } = evaluation;
-  const place = { environment: settings.name, project: project.name, installation: services.installation };
   const asked = { model: model.model, champion, number: number + 1, ...(cause !== undefined && { cause }) };
-  const again = withReservation(project, newEvaluation(place, asked, now().toISOString(), next.again));
+  const again = planEvaluation(project, asked, context, next.again);
   await replaceEvaluation(project.name, model, [evaluation, again], failure, context);
 }
 

@@ -199,7 +199,7 @@ async function request(
   const outcome = await lineage.write([
     present ? requestAgain(project, present, { ...asked, attempt: run.attempt }) : create(project, run),
     ...usedBy(project, run, at),
-    ...budgetWrites(project.name, [reserved(reservation)]),
+    ...budgetWrites(project.name, reserved(reservation)),
     {
       kind: 'state',
       project: project.name,

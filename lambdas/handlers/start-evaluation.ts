@@ -5,7 +5,7 @@ import type { EvaluationRecord, ModelRecord } from '../contract/records.ts';
 import type { ProjectSettings } from '../contract/settings.ts';
 import { ConcurrentChange } from '../domain/errors.ts';
 import { type EvaluationJobPlaces, evaluationJobRequest } from '../domain/evaluation-job.ts';
-import { afterRefusal, type Next, newEvaluation, whileInUse } from '../domain/evaluation-plan.ts';
+import { afterRefusal, type Next, whileInUse } from '../domain/evaluation-plan.ts';
 import { installationOf } from '../domain/installation.ts';
 import { isOutOfPatience } from '../domain/jobs.ts';
 import { type Context, eventHandler, type ParsedEvent } from '../runtime/event-handler.ts';
@@ -14,8 +14,8 @@ import { projectNamed } from '../runtime/settings.ts';
 import {
   announceRequest,
   evaluationId,
+  planEvaluation,
   recordOfEvaluation,
-  withReservation,
 } from '../steps/evaluation/evaluation-requests.ts';
 import { announceFailure, giveUpEvaluation, replaceEvaluation } from '../steps/evaluation/evaluation-steps.ts';
 import { budgetWrites, reserved } from '../stores/budget-writes.ts';
@@ -127,9 +127,7 @@ async function record(
   asked: { champion: number | null; number: number },
   context: Context<Services>,
 ): Promise<EvaluationRecord> {
-  const place = placeOf(project, context);
-  const at = context.now().toISOString();
-  const evaluation = withReservation(project, newEvaluation(place, { model: model.model, ...asked }, at));
+  const evaluation = planEvaluation(project, { model: model.model, ...asked }, context);
   const outcome = await context.services.lineage.write([
     ...recordOfEvaluation(project.name, model, evaluation),
     {
@@ -138,17 +136,11 @@ async function record(
       set: { newestEvaluation: evaluation.jobName },
       expect: { status: ['trained', 'evaluated'] },
     },
-    ...budgetWrites(project.name, evaluation.reservation ? [reserved(evaluation.reservation)] : []),
+    ...budgetWrites(project.name, reserved(evaluation.reservation)),
   ]);
   if (!outcome.written) throw new ConcurrentChange(`evaluation ${evaluation.jobName}`);
   return evaluation;
 }
-
-const placeOf = ({ name }: ProjectSettings, { settings, services }: Context<Services>) => ({
-  environment: settings.name,
-  project: name,
-  installation: services.installation,
-});
 
 /** Asks SageMaker for the job, on one type of the list after the other. */
 async function ask(
@@ -209,14 +201,10 @@ async function rename(
   context: Context<Services>,
 ) {
   context.log.warn('the name of an evaluation is taken', { project: project.name, reason });
-  const at = context.now().toISOString();
-  const { model: number, champion, cause, instance, tries } = evaluation;
+  const { model: number, champion, cause, instance, tries, refusals = [] } = evaluation;
   const asked = { model: number, champion, number: evaluation.number + 1, ...(cause !== undefined && { cause }) };
-  const next = withReservation(
-    project,
-    newEvaluation(placeOf(project, context), asked, at, { instance, tries, refusals: evaluation.refusals ?? [] }),
-  );
-  await replaceEvaluation(project.name, model, [evaluation, next], { reason, endedAt: at, seconds: 0 }, context);
+  const next = planEvaluation(project, asked, context, { instance, tries, refusals });
+  await replaceEvaluation(project.name, model, [evaluation, next], { reason, endedAt: next.at, seconds: 0 }, context);
   await announceRequest(project.name, next, reason, context.services.events);
 }
 

@@ -21,7 +21,8 @@ export function reservationOf(at: string, seconds: number): Reservation {
   return { month: monthOf(at), hours: seconds / 3600 };
 }
 
-export const reserved = ({ month, hours }: Reservation): Change => ({ month, reserved: hours });
+export const reserved = (reservation: Reservation | undefined): readonly Change[] =>
+  reservation ? [{ month: reservation.month, reserved: reservation.hours }] : [];
 export const released = (reservation: Reservation | undefined): readonly Change[] =>
   reservation ? [{ month: reservation.month, reserved: -reservation.hours }] : [];
 export const used = (at: string, seconds: number): Change => ({ month: monthOf(at), hours: seconds / 3600 });

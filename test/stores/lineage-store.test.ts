@@ -82,7 +82,7 @@ describe('write', () => {
     const name = newProject();
     const november = { month: '2026-11', hours: 2 };
     expect(await store.budget(name, '2026-11')).toEqual({ hours: 0, reserved: 0 });
-    await store.write(budgetWrites(name, [reserved(november)]));
+    await store.write(budgetWrites(name, reserved(november)));
     expect(await store.budget(name, '2026-11')).toEqual({ hours: 0, reserved: 2 });
     // Asked for in November, ended in December: each month gets its own.
     await store.write(budgetWrites(name, [...released(november), used('2026-12-01T00:10:00Z', 5400)]));
@@ -90,7 +90,7 @@ describe('write', () => {
     expect(await store.budget(name, '2026-12')).toEqual({ hours: 1.5, reserved: 0 });
     // Both in one month are one write: a transaction may touch an item once.
     await store.write(
-      budgetWrites(name, [used('2026-12-02T00:00:00Z', 900), reserved({ month: '2026-12', hours: 1 })]),
+      budgetWrites(name, [used('2026-12-02T00:00:00Z', 900), ...reserved({ month: '2026-12', hours: 1 })]),
     );
     expect(await store.budget(name, '2026-12')).toEqual({ hours: 1.75, reserved: 1 });
   });

@@ -4,7 +4,7 @@ import { nodeId } from '../../contract/keys.ts';
 import type { EvaluationRecord, ModelRecord, TrainingRunRecord } from '../../contract/records.ts';
 import type { ProjectSettings } from '../../contract/settings.ts';
 import { ConcurrentChange } from '../../domain/errors.ts';
-import { newEvaluation } from '../../domain/evaluation-plan.ts';
+import { newEvaluation, type Placement } from '../../domain/evaluation-plan.ts';
 import type { Context } from '../../runtime/event-handler.ts';
 import { budgetWrites, reservationOf, reserved } from '../../stores/budget-writes.ts';
 import type { EventPublisher } from '../../stores/event-publisher.ts';
@@ -18,9 +18,16 @@ interface Services {
 
 export const evaluationId = (project: string, jobName: string): string => nodeId.build('evaluation', project, jobName);
 
-/** Holds back what the evaluation may take, in the month in which it is asked for. */
-export function withReservation({ training }: ProjectSettings, evaluation: EvaluationRecord): EvaluationRecord {
-  return { ...evaluation, reservation: reservationOf(evaluation.at, training.maximumRuntimeSeconds) };
+/** The record of an evaluation to ask for now, with what it may take held back in this month. */
+export function planEvaluation(
+  { name: project, training }: ProjectSettings,
+  asked: Pick<EvaluationRecord, 'model' | 'champion' | 'number' | 'cause'>,
+  { settings, services: { installation }, now }: Context<{ readonly installation: string }>,
+  placement?: Placement,
+): EvaluationRecord {
+  const at = now().toISOString();
+  const evaluation = newEvaluation({ environment: settings.name, project, installation }, asked, at, placement);
+  return { ...evaluation, reservation: reservationOf(at, training.maximumRuntimeSeconds) };
 }
 
 /** The record of an evaluation and what it uses. The budget and the model are the caller's: it may have more to say of them. */
@@ -48,9 +55,9 @@ export async function evaluateAgain(
   project: ProjectSettings,
   run: TrainingRunRecord,
   { cause, reason }: { readonly cause: string; readonly reason: string },
-  { settings, services, now }: Context<Services & { readonly installation: string }>,
+  context: Context<Services & { readonly installation: string }>,
 ): Promise<boolean> {
-  const { lineage, events, installation } = services;
+  const { lineage, events } = context.services;
   const model = run.model === undefined ? undefined : await lineage.require('model', project.name, run.model);
   if (model?.newestEvaluation === undefined) return false;
   const newest = await lineage.require('evaluation', project.name, model.newestEvaluation);
@@ -61,9 +68,8 @@ export async function evaluateAgain(
   }
   if (model.status !== 'evaluation-failed') return false;
   const { champion = null } = await lineage.state(project.name);
-  const place = { environment: settings.name, project: project.name, installation };
   const asked = { model: model.model, champion, number: newest.number + 1, cause };
-  const evaluation = withReservation(project, newEvaluation(place, asked, now().toISOString()));
+  const evaluation = planEvaluation(project, asked, context);
   const outcome = await lineage.write([
     ...recordOfEvaluation(project.name, model, evaluation),
     {
@@ -72,7 +78,7 @@ export async function evaluateAgain(
       set: { status: 'trained', newestEvaluation: evaluation.jobName },
       expect: { status: ['evaluation-failed'], newestEvaluation: [newest.jobName] },
     },
-    ...budgetWrites(project.name, evaluation.reservation ? [reserved(evaluation.reservation)] : []),
+    ...budgetWrites(project.name, reserved(evaluation.reservation)),
   ]);
   if (!outcome.written) throw new ConcurrentChange(`evaluation ${evaluation.jobName}`);
   await announceRequest(project.name, evaluation, reason, events);

@@ -46,7 +46,7 @@ export async function replaceEvaluation(
     ...budgetWrites(project, [
       ...released(evaluation.reservation),
       used(failure.endedAt, failure.seconds),
-      ...(next.reservation ? [reserved(next.reservation)] : []),
+      ...reserved(next.reservation),
     ]),
   ]);
   if (!outcome.written) throw new ConcurrentChange(`evaluation ${evaluation.jobName}`);
