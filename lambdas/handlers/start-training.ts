@@ -15,7 +15,7 @@ import { announceDelay, announceFailure, endOfRun, failRun, runNode } from '../s
 import { type DatasetStore, datasetStore } from '../stores/dataset-store.ts';
 import { type EventPublisher, eventPublisher } from '../stores/event-publisher.ts';
 import { type LineageStore, lineageStore } from '../stores/lineage-store.ts';
-import { TRANSACTION_LIMIT, type Write } from '../stores/lineage-writes.ts';
+import type { Fact } from '../stores/lineage-writes.ts';
 import { type ModelStore, modelStore } from '../stores/model-store.ts';
 import { type TrainingGateway, trainingGateway } from '../stores/training-gateway.ts';
 
@@ -154,12 +154,11 @@ async function recordInputs(
   { services }: Context<Services>,
 ): Promise<void> {
   const from = nodeId.build('training-run', project.name, run.runId);
-  const edges = inputs.map(({ sha256 }): Write => {
+  const edges = inputs.map(({ sha256 }): Fact => {
     const to = nodeId.build('dataset-object', project.name, sha256);
     return { kind: 'edge', from, relation: 'used', to, at: run.at };
   });
-  for (let start = 0; start < edges.length; start += TRANSACTION_LIMIT)
-    await services.lineage.write(edges.slice(start, start + TRANSACTION_LIMIT));
+  await services.lineage.note(edges);
 }
 
 async function started(

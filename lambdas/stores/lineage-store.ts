@@ -15,6 +15,7 @@ import * as z from 'zod/mini';
 import { itemKey, listKey, type NodeType, nodeId, type Relation, relations, table } from '../contract/keys.ts';
 import { edgeRecord, nodeRecords, type StateRecord, stateRecord } from '../contract/records.ts';
 import { ConcurrentChange } from '../domain/errors.ts';
+import { inParallel } from '../runtime/in-parallel.ts';
 import {
   type Fact,
   factItem,
@@ -40,8 +41,6 @@ export interface GraphEdge {
   readonly to: string;
 }
 
-/** Requests under way at the same time: more than an SDK client keeps connections for. */
-const FACTS_AT_ONCE = 50;
 const budgetItem = z.object({ hours: z._default(z.number(), 0), reserved: z._default(z.number(), 0) });
 
 export type LineageStore = ReturnType<typeof lineageStore>;
@@ -143,12 +142,7 @@ export function lineageStore(
 
     /** Writes facts, each by itself: a repeat writes the same again, and a failure leaves some of them written. */
     async note(facts: readonly Fact[]): Promise<void> {
-      for (let start = 0; start < facts.length; start += FACTS_AT_ONCE)
-        await Promise.all(
-          facts
-            .slice(start, start + FACTS_AT_ONCE)
-            .map((fact) => client.send(new PutCommand({ TableName: tableName, Item: factItem(fact) }))),
-        );
+      await inParallel(facts, (fact) => client.send(new PutCommand({ TableName: tableName, Item: factItem(fact) })));
     },
 
     /** Writes an item of its own once: the first caller's fields stay, and every caller gets them. */

@@ -4,10 +4,8 @@ import type { AcceptedFile } from '../../contract/records.ts';
 import type { ProjectSettings } from '../../contract/settings.ts';
 import type { RejectionReport } from '../../domain/dataset/report.ts';
 import { checkedName } from '../../domain/versions.ts';
+import { inParallel } from '../../runtime/in-parallel.ts';
 import type { DatasetStore, Upload } from '../../stores/dataset-store.ts';
-
-/** Requests under way at the same time, for thousands of files: an SDK client has fifty connections. */
-const REQUESTS_AT_ONCE = 50;
 
 /** An upload that is not taken, and why. */
 export interface Rejection {
@@ -68,12 +66,4 @@ export async function checkFiles(
   }
   if (files.length === 0 && without) return { outcome: 'rejected', rejection: without };
   return { outcome: 'accepted', files };
-}
-
-/** Fifty at a time, in order. */
-export async function inParallel<T, R>(all: readonly T[], work: (each: T) => Promise<R>): Promise<R[]> {
-  const done: R[] = [];
-  for (let start = 0; start < all.length; start += REQUESTS_AT_ONCE)
-    done.push(...(await Promise.all(all.slice(start, start + REQUESTS_AT_ONCE).map(work))));
-  return done;
 }
