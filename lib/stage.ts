@@ -18,7 +18,7 @@ import type { Environment } from './config/index.ts';
 import { ConfigurationError } from './config/problems.ts';
 import type { EventFunction } from './constructs/event-function.ts';
 import { quotaProblems } from './quotas/check.ts';
-import { DeployedValues, deployedStack } from './quotas/deployed-values.ts';
+import { DeployedValues, deployedStacks } from './quotas/deployed-values.ts';
 import { type Measurement, measure } from './quotas/measure.ts';
 import { stackIds } from './stack-names.ts';
 import { MonitoringStack } from './stacks/monitoring-stack.ts';
@@ -98,9 +98,9 @@ export class FlywheelStage extends Stage {
   }
 }
 
-function measured(environment: string, { stacks }: CloudAssembly): readonly Measurement[] {
-  const files = new Map(stacks.map((stack) => [stack.stackName, stack.templateFullPath]));
-  const deployed = stacks.map((stack) => deployedStack(stack.stackName, stack.template));
+function measured(environment: string, assembly: CloudAssembly): readonly Measurement[] {
+  const files = new Map(assembly.stacks.map((stack) => [stack.stackName, stack.templateFullPath]));
+  const deployed = deployedStacks(assembly);
   return measure(
     environment,
     deployed,

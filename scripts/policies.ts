@@ -3,17 +3,10 @@
  *
  *   node scripts/policies.ts FOLDER
  */
-import { globSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { CloudAssembly } from 'aws-cdk-lib/cx-api';
 import * as z from 'zod';
-import { type DeployedStack, DeployedValues, deployedStack } from '../lib/quotas/deployed-values.ts';
+import { type DeployedStack, DeployedValues, deployedStacks } from '../lib/quotas/deployed-values.ts';
 
-const manifest = z.object({
-  artifacts: z.record(
-    z.string(),
-    z.object({ type: z.string(), properties: z.record(z.string(), z.unknown()).default({}) }),
-  ),
-});
 const document = z.object({ Statement: z.array(z.unknown()) });
 
 interface FoundPolicy {
@@ -22,19 +15,6 @@ interface FoundPolicy {
   readonly type: string;
   readonly property: string;
   readonly document: unknown;
-}
-
-/** @param assembly folder of one environment, with its `manifest.json` */
-function stacksIn(assembly: string): DeployedStack[] {
-  const { artifacts } = manifest.parse(JSON.parse(readFileSync(join(assembly, 'manifest.json'), 'utf8')));
-  return Object.values(artifacts)
-    .filter(({ type }) => type === 'aws:cloudformation:stack')
-    .map(({ properties }) => {
-      const { stackName, templateFile } = z
-        .object({ stackName: z.string(), templateFile: z.string() })
-        .parse(properties);
-      return deployedStack(stackName, JSON.parse(readFileSync(join(assembly, templateFile), 'utf8')));
-    });
 }
 
 /** The policy of an event bus is given statement by statement. */
@@ -56,5 +36,5 @@ function policiesOf(stacks: readonly DeployedStack[]): FoundPolicy[] {
 }
 
 const [folder = ''] = process.argv.slice(2);
-for (const file of globSync(join(folder, '**/manifest.json')).sort())
-  for (const policy of policiesOf(stacksIn(dirname(file)))) console.log(JSON.stringify(policy));
+for (const { nestedAssembly } of new CloudAssembly(folder).nestedAssemblies)
+  for (const policy of policiesOf(deployedStacks(nestedAssembly))) console.log(JSON.stringify(policy));

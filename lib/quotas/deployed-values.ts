@@ -2,6 +2,7 @@
  * What the values of a template are likely to be once they are deployed: references followed, names that CloudFormation
  * makes at their full length. To measure and to lint what AWS will see, without AWS.
  */
+import type { CloudAssembly } from 'aws-cdk-lib/cx-api';
 import * as z from 'zod';
 
 const template = z.object({
@@ -29,6 +30,10 @@ export const deployedStack = (name: string, content: unknown): DeployedStack => 
   name,
   template: template.parse(content),
 });
+
+/** @param assembly of one environment, whose stacks refer to one another */
+export const deployedStacks = ({ stacks }: CloudAssembly): DeployedStack[] =>
+  stacks.map(({ stackName, template: content }) => deployedStack(stackName, content));
 
 export interface Place {
   readonly account: string;
