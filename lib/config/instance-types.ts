@@ -7,51 +7,6 @@
 /** Sizes of a family, for example `{ m5: 'large xlarge' }`. */
 type Families = Readonly<Record<string, string>>;
 
-const training: Families = {
-  c4: 'xlarge 2xlarge 4xlarge 8xlarge',
-  c5: 'xlarge 2xlarge 4xlarge 9xlarge 18xlarge',
-  c5n: 'xlarge 2xlarge 4xlarge 9xlarge 18xlarge',
-  c6i: 'xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge 32xlarge',
-  c7i: 'large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge 48xlarge',
-  'c7i-flex': 'xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge',
-  c8i: 'xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge 32xlarge 48xlarge 96xlarge',
-  'c8i-flex': 'xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge',
-  g4dn: 'xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge',
-  g5: 'xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge 48xlarge',
-  g6: 'xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge 48xlarge',
-  g6e: 'xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge 48xlarge',
-  g7: '2xlarge 4xlarge 8xlarge 12xlarge 24xlarge 48xlarge',
-  g7e: '2xlarge 4xlarge 8xlarge 12xlarge 24xlarge 48xlarge',
-  m4: 'xlarge 2xlarge 4xlarge 10xlarge 16xlarge',
-  m5: 'large xlarge 2xlarge 4xlarge 12xlarge 24xlarge',
-  m6i: 'large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge 32xlarge',
-  m7i: 'large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge 48xlarge',
-  'm7i-flex': 'large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge',
-  m8i: 'large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge 32xlarge 48xlarge 96xlarge',
-  'm8i-flex': 'large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge',
-  p2: 'xlarge 8xlarge 16xlarge',
-  p3: '2xlarge 8xlarge 16xlarge',
-  p3dn: '24xlarge',
-  p4d: '24xlarge',
-  p4de: '24xlarge',
-  p5: '4xlarge 48xlarge',
-  p5e: '48xlarge',
-  p5en: '48xlarge',
-  'p6-b200': '48xlarge',
-  'p6-b300': '48xlarge',
-  'p6e-gb200': '36xlarge',
-  r5: 'large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge',
-  r5d: 'large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge',
-  r6i: 'large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge 32xlarge',
-  r7i: 'large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge 48xlarge',
-  r8i: 'large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge 32xlarge 48xlarge 96xlarge',
-  'r8i-flex': 'large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge',
-  t3: 'medium large xlarge 2xlarge',
-  trn1: '2xlarge 32xlarge',
-  trn1n: '32xlarge',
-  trn2: '48xlarge',
-};
-
 const processing: Families = {
   c4: 'xlarge 2xlarge 4xlarge 8xlarge',
   c5: 'xlarge 2xlarge 4xlarge 9xlarge 18xlarge',
@@ -83,6 +38,23 @@ const processing: Families = {
   r8i: 'large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge 32xlarge 48xlarge 96xlarge',
   'r8i-flex': 'large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge',
   t3: 'medium large xlarge 2xlarge',
+};
+
+/** What training takes beside all that processing takes. */
+const trainingOnly: Families = {
+  c5n: 'xlarge 2xlarge 4xlarge 9xlarge 18xlarge',
+  p3dn: '24xlarge',
+  p4d: '24xlarge',
+  p4de: '24xlarge',
+  p5: '48xlarge',
+  p5e: '48xlarge',
+  p5en: '48xlarge',
+  'p6-b200': '48xlarge',
+  'p6-b300': '48xlarge',
+  'p6e-gb200': '36xlarge',
+  trn1: '2xlarge 32xlarge',
+  trn1n: '32xlarge',
+  trn2: '48xlarge',
 };
 
 const hosting: Families = {
@@ -140,7 +112,7 @@ const hosting: Families = {
 
 /** Types by use, each spelled as in the API: `ml.g5.xlarge`. */
 export const instanceTypes = {
-  training: typesOf(training),
+  training: typesOf(processing, trainingOnly),
   processing: typesOf(processing),
   hosting: typesOf(hosting),
 } as const;
@@ -156,8 +128,10 @@ export function instanceTypeProblem(use: keyof typeof instanceTypes, type: strin
   return `expected ${expected}; a type that is newer than this list is added to it in lib/config/instance-types.ts`;
 }
 
-function typesOf(families: Families): ReadonlySet<string> {
+function typesOf(...all: readonly Families[]): ReadonlySet<string> {
   return new Set(
-    Object.entries(families).flatMap(([family, sizes]) => sizes.split(' ').map((size) => `ml.${family}.${size}`)),
+    all
+      .flatMap((families) => Object.entries(families))
+      .flatMap(([family, sizes]) => sizes.split(' ').map((size) => `ml.${family}.${size}`)),
   );
 }
