@@ -58,7 +58,7 @@ export async function removeRunTimeResources(
     (page.Endpoints ?? []).map((each) => found(each.EndpointName, each.EndpointArn)),
   );
   say(`deleting endpoints: ${listed(endpoints)}`);
-  await endOf(sageMaker, endpoints);
+  await endOf(sageMaker, prefix, endpoints);
 
   const configs = await tagged(paginateListEndpointConfigs(client, { NameContains: prefix }), (page) =>
     (page.EndpointConfigs ?? []).map((each) => found(each.EndpointConfigName, each.EndpointConfigArn)),
@@ -113,27 +113,19 @@ const LONGEST_DELETION_MS = 30 * 60_000;
 const POLL_MS = 2000;
 
 /** An endpoint that is being made or changed cannot be deleted yet: it is tried again. */
-async function endOf(sageMaker: SageMakerClient, names: readonly string[]): Promise<void> {
+async function endOf(sageMaker: SageMakerClient, prefix: string, names: readonly string[]): Promise<void> {
   const deadline = Date.now() + LONGEST_DELETION_MS;
   for (let left = new Set(names); left.size > 0; ) {
     const present = new Map<string, string>();
-    for await (const { Endpoints = [] } of paginateListEndpoints({ client: sageMaker }, {}))
+    for await (const { Endpoints = [] } of paginateListEndpoints({ client: sageMaker }, { NameContains: prefix }))
       for (const { EndpointName = '', EndpointStatus = '' } of Endpoints)
         if (left.has(EndpointName)) present.set(EndpointName, EndpointStatus);
     left = new Set(present.keys());
     if (left.size > 0 && Date.now() > deadline)
       throw new CommandFailed(`Still there after 30 minutes: ${[...left].join(', ')}. See SageMaker, then try again.`);
-    for (const [EndpointName, status] of present) if (status !== 'Deleting') await tryToDelete(sageMaker, EndpointName);
+    for (const [EndpointName, status] of present)
+      if (status !== 'Deleting') await unlessRefused(sageMaker.send(new DeleteEndpointCommand({ EndpointName })));
     if (left.size > 0) await pause(POLL_MS);
-  }
-}
-
-async function tryToDelete(sageMaker: SageMakerClient, EndpointName: string): Promise<void> {
-  try {
-    await sageMaker.send(new DeleteEndpointCommand({ EndpointName }));
-  } catch (error) {
-    // SageMaker has no error of its own for "not now" and for "not there".
-    if (!(error instanceof Error && error.name === 'ValidationException')) throw error;
   }
 }
 
@@ -148,19 +140,19 @@ export async function stopJobs(environment: string): Promise<readonly string[]> 
     (page.TrainingJobSummaries ?? []).map((each) => found(each.TrainingJobName, each.TrainingJobArn)),
   );
   for (const TrainingJobName of training)
-    await unlessEnded(sageMaker.send(new StopTrainingJobCommand({ TrainingJobName })));
+    await unlessRefused(sageMaker.send(new StopTrainingJobCommand({ TrainingJobName })));
   const processing = await tagged(paginateListProcessingJobs(client, inProgress), (page) =>
     (page.ProcessingJobSummaries ?? []).map((each) => found(each.ProcessingJobName, each.ProcessingJobArn)),
   );
   for (const ProcessingJobName of processing)
-    await unlessEnded(sageMaker.send(new StopProcessingJobCommand({ ProcessingJobName })));
+    await unlessRefused(sageMaker.send(new StopProcessingJobCommand({ ProcessingJobName })));
   return [...training, ...processing];
 }
 
-/** A job that ends by itself in between cannot be stopped: SageMaker has no error of its own for that. */
-async function unlessEnded(stopping: Promise<unknown>): Promise<void> {
+/** SageMaker has no error of its own for what cannot be deleted now, has ended by itself in between, or is not there. */
+async function unlessRefused(request: Promise<unknown>): Promise<void> {
   try {
-    await stopping;
+    await request;
   } catch (error) {
     if (!(error instanceof Error && error.name === 'ValidationException')) throw error;
   }
