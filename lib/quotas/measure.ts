@@ -135,8 +135,10 @@ function inlinePolicies(
   const sizes = new Map<string, number>();
   for (const { stack, Type, Properties } of resources) {
     if (Type !== 'AWS::IAM::Policy') continue;
-    const { Roles } = z.object({ Roles: z.array(z.string()) }).parse(values.of(stack, Properties));
-    const size = characters(documentOf(values.of(stack, Properties)));
+    const { Roles, PolicyDocument } = z
+      .object({ Roles: z.array(z.string()), PolicyDocument: z.unknown() })
+      .parse(values.of(stack, Properties));
+    const size = characters(PolicyDocument);
     for (const role of Roles) sizes.set(role, (sizes.get(role) ?? 0) + size);
   }
   return resources
