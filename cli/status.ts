@@ -2,10 +2,11 @@
 import { CloudWatchClient, paginateDescribeAlarms } from '@aws-sdk/client-cloudwatch';
 import type { StateRecord } from '../lambdas/contract/records.ts';
 import type { lineageStore, RecordOf } from '../lambdas/stores/lineage-store.ts';
+import type { Connection } from './connection.ts';
 import { count, describeEvent, metricsText } from './describe-event.ts';
 import { type JournalEntry, readJournal } from './journal.ts';
 import { columns, duration, paint } from './output.ts';
-import type { DeadLetters, UnansweredRequests } from './queues.ts';
+import { type DeadLetters, peekDeadLetters, peekUnansweredRequests, type UnansweredRequests } from './queues.ts';
 
 export interface ProjectStatus {
   readonly project: string;
@@ -61,7 +62,24 @@ export async function projectStatus(store: ReturnType<typeof lineageStore>, proj
   };
 }
 
-/** Alarms of an environment that ring now. */
+/** What belongs to no project alone. */
+interface EnvironmentStatus {
+  readonly deadLetters: readonly DeadLetters[];
+  readonly unansweredRequests: UnansweredRequests;
+  /** In state ALARM now. */
+  readonly alarms: readonly Alarm[];
+}
+
+export async function environmentStatus({ environment, outputs }: Connection): Promise<EnvironmentStatus> {
+  const [deadLetters, unansweredRequests, alarms] = await Promise.all([
+    peekDeadLetters(outputs.DeadLetterQueues),
+    peekUnansweredRequests(outputs.UnansweredRequestsQueue),
+    ringingAlarms(environment.name),
+  ]);
+  return { deadLetters, unansweredRequests, alarms };
+}
+
+/** Alarms of an environment in state ALARM. */
 export async function ringingAlarms(environment: string): Promise<Alarm[]> {
   const alarms: Alarm[] = [];
   const pages = paginateDescribeAlarms(
@@ -104,12 +122,9 @@ export function renderProject(status: ProjectStatus, now: number): string {
   ].join('\n');
 }
 
-export function renderEnvironment(
-  letters: readonly DeadLetters[],
-  { waiting, requests }: UnansweredRequests,
-  alarms: readonly Alarm[],
-): string {
-  const queueRows = letters.flatMap(({ handler, waiting, reasons }) =>
+export function renderEnvironment({ deadLetters, unansweredRequests, alarms }: EnvironmentStatus): string {
+  const { waiting, requests } = unansweredRequests;
+  const queueRows = deadLetters.flatMap(({ handler, waiting, reasons }) =>
     reasons.map((reason, index) => [
       index === 0 ? paint.red(handler) : '',
       index === 0 ? `${waiting} waiting` : '',

@@ -16,8 +16,8 @@ import { projectOf } from '../connection.ts';
 import { CommandFailed, explain } from '../failure.ts';
 import { renderTree } from '../lineage/render.ts';
 import { columns, duration, paint } from '../output.ts';
-import { peekDeadLetters, peekUnansweredRequests } from '../queues.ts';
-import { eventRow, projectStatus, renderEnvironment, renderProject, ringingAlarms } from '../status.ts';
+import { peekDeadLetters } from '../queues.ts';
+import { environmentStatus, eventRow, projectStatus, renderEnvironment, renderProject } from '../status.ts';
 import { prepareFlights } from './flights.ts';
 import { freshCloud } from './fresh-cloud.ts';
 import { renderPage } from './page.ts';
@@ -118,12 +118,7 @@ function write(file: string, content: string): string {
 }
 
 /** What `flywheel status` would say. */
-async function statusNow({ store, outputs, environment }: Session): Promise<string> {
-  const [project, letters, requests, alarms] = await Promise.all([
-    projectStatus(store, PROJECT),
-    peekDeadLetters(outputs.DeadLetterQueues),
-    peekUnansweredRequests(outputs.UnansweredRequestsQueue),
-    ringingAlarms(environment.name),
-  ]);
-  return `${renderProject(project, Date.now())}\n\n${renderEnvironment(letters, requests, alarms)}`;
+async function statusNow(session: Session): Promise<string> {
+  const [project, environment] = await Promise.all([projectStatus(session.store, PROJECT), environmentStatus(session)]);
+  return `${renderProject(project, Date.now())}\n\n${renderEnvironment(environment)}`;
 }
