@@ -21,7 +21,9 @@ def install(_sagemaker_url: str) -> None:
     concurrency = lambda_svc._sqs_esm_concurrency
 
     def concurrency_where_allowed(mapping: dict, function: dict, config: dict | None, queue: dict) -> int:
-        """None of its calls at once is how a mapping waits until its role may receive."""
+        """None of its calls at once is how a mapping waits, for a message or until its role may receive."""
+        if not queue["messages"]:
+            return 0  # Asked every second and at each message of any queue: policies only where one waits.
         reason = refusal(config or function["config"], queue["attributes"]["QueueArn"])
         if reason and refused.get(mapping["UUID"]) != reason:
             logger.warning("Queue %s does not feed its function: %s", queue["name"], reason)
