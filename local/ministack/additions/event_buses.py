@@ -114,7 +114,7 @@ def denied_by_bus(key: str, action: str, region: str, resource: str, context: di
 
     found = bus_policy(resource)
     principal = iam_evaluator.resolve_principal(key or "", get_account_id())
-    if found is None or isinstance(principal, iam_evaluator.AuthError):
+    if found is None or isinstance(principal, iam_evaluator.AuthError) or principal.policies is not None:
         return None
     ctx = iam_evaluator.EvalContext(
         principal_arn=principal.arn,
