@@ -4,9 +4,7 @@ MiniStack 1.5.33 drops KmsMasterKeyId of a topic and SSESpecification of a table
 log group a key whose policy does not let CloudWatch Logs in; AWS refuses such a log group.
 """
 
-from collections.abc import Callable
-from typing import Any
-
+from additions.resource_handlers import applied_after
 from additions.service_calls import Service, key_refusal
 
 LOGS_ACTIONS = ("kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey")
@@ -27,9 +25,8 @@ def install(_sagemaker_url: str) -> None:
         enabled = {"Enabled": specification.get("SSEEnabled"), "KMSMasterKeyId": specification.get("KMSMasterKeyId")}
         dynamodb._tables[name]["SSEDescription"] = dynamodb._sse_description_from_spec(specification and enabled)
 
-    handlers = provisioners._RESOURCE_HANDLERS
-    handlers["AWS::SNS::Topic"] = applied_after(handlers["AWS::SNS::Topic"], encrypt_topic)
-    handlers["AWS::DynamoDB::Table"] = applied_after(handlers["AWS::DynamoDB::Table"], encrypt_table)
+    applied_after("AWS::SNS::Topic", encrypt_topic)
+    applied_after("AWS::DynamoDB::Table", encrypt_table)
 
     def check_group(logical_id: str, properties: dict, stack: str) -> None:
         name = properties.get("LogGroupName") or f"/aws/cloudformation/{stack}/{logical_id}"
@@ -37,7 +34,7 @@ def install(_sagemaker_url: str) -> None:
         if reason:
             raise ValueError(reason)
 
-    groups = handlers["AWS::Logs::LogGroup"]
+    groups = provisioners._RESOURCE_HANDLERS["AWS::Logs::LogGroup"]
     create, update = groups["create"], groups["update"]
 
     def create_checked(logical_id: str, properties: dict, stack: str) -> tuple:
@@ -48,7 +45,7 @@ def install(_sagemaker_url: str) -> None:
         check_group(logical_id or name, new, stack)
         return update(name, old, new, stack, logical_id)
 
-    handlers["AWS::Logs::LogGroup"] = {**groups, "create": create_checked, "update": update_checked}
+    groups.update(create=create_checked, update=update_checked)
     create_group = cloudwatch_logs._create_log_group
 
     def create_group_checked(data: dict) -> tuple:
@@ -58,22 +55,6 @@ def install(_sagemaker_url: str) -> None:
         return error_response_json("InvalidParameterException", reason, 400) if reason else create_group(data)
 
     cloudwatch_logs._create_log_group = create_group_checked
-
-
-def applied_after(handlers: dict, apply: Callable[[str, dict], None]) -> dict:
-    """Handlers of a template's type that apply settings to what they have created or updated."""
-
-    def create(*arguments: Any) -> tuple:
-        made = handlers["create"](*arguments)
-        apply(made[0], arguments[1])
-        return made
-
-    def update(*arguments: Any) -> tuple:
-        made = handlers["update"](*arguments)
-        apply(made[0], arguments[2])
-        return made
-
-    return {**handlers, "create": create, "update": update}
 
 
 def log_group_refusal(name: str, key: str | None) -> str | None:

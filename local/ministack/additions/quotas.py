@@ -19,6 +19,8 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+from additions.resource_handlers import checked_before
+
 VARIABLE_BYTES = 4096
 DEFAULT_CONCURRENCY = 1000
 INLINE_CHARACTERS = 10_240
@@ -35,7 +37,6 @@ class ExceededError(ValueError):
 def install(_sagemaker_url: str) -> None:
     from ministack.core.responses import error_response_json
     from ministack.services import cloudwatch, eventbridge, iam, lambda_svc
-    from ministack.services.cloudformation import provisioners
 
     def checked(call: Callable, check: Callable, answer: Callable[[str], tuple]) -> Callable:
         """The call, after a check of its arguments whose refusal the answer tells."""
@@ -88,20 +89,6 @@ def install(_sagemaker_url: str) -> None:
         return put_dashboard(params, data, is_cbor, is_json)
 
     cloudwatch._put_dashboard = put_dashboard_checked
-
-    def checked_before(name: str, check: Callable[[dict], None]) -> None:
-        handlers = provisioners._RESOURCE_HANDLERS[name]
-        create, update = handlers["create"], handlers["update"]
-
-        def create_checked(logical_id: str, properties: dict, stack: str) -> tuple:
-            check(properties)
-            return create(logical_id, properties, stack)
-
-        def update_checked(name: str, old: dict, new: dict, *rest: Any) -> tuple:
-            check(new)
-            return update(name, old, new, *rest)
-
-        handlers.update(create=create_checked, update=update_checked)
 
     checked_before("AWS::Lambda::Function", check_function)
     checked_before("AWS::IAM::Policy", check_inline_template)
