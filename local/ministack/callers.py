@@ -25,9 +25,9 @@ def for_local_programs(application: Application) -> Application:
         kind = scope["type"]
         if kind in ("http", "websocket"):
             if from_page(scope.get("method"), scope["headers"]):
-                return await answer(kind, send, 403, PAGE)
+                return await answer(kind, send, 403, {"message": PAGE})
             if is_own_route(scope.get("method"), scope["path"]):
-                return await answer(kind, send, 404, f"The local cloud has no route {scope['path']}.")
+                return await answer(kind, send, 404, {"message": f"The local cloud has no route {scope['path']}."})
         await application(scope, receive, send)
 
     return guarded
@@ -49,8 +49,8 @@ def is_own_route(method: str | None, path: str) -> bool:
     return path == "/health" or path.startswith(OWN_ROUTES)
 
 
-async def answer(kind: str, send: Callable, status: int, message: str) -> None:
-    body = json.dumps({"message": message}).encode()
+async def answer(kind: str, send: Callable, status: int, content: dict) -> None:
+    body = json.dumps(content).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     prefix = "websocket.http.response" if kind == "websocket" else "http.response"
     await send({"type": f"{prefix}.start", "status": status, "headers": headers})

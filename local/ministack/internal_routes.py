@@ -7,12 +7,12 @@ its owner alone can read.
 import hmac
 import json
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 from authorization import authorize, signing_key
+from callers import Application, answer
 
-Application = Callable[[dict, Callable, Callable], Awaitable[None]]
 PREFIX = "/_flywheel/"
 SECRET_HEADER = b"x-flywheel-secret"
 MAXIMUM_ENTRIES = 10  # of one PutEvents call
@@ -24,12 +24,8 @@ def with_internal_routes(application: Application, secret: str) -> Application:
 
     async def routed(scope: dict, receive: Callable, send: Callable) -> None:
         if scope["type"] == "http" and scope["path"].startswith(PREFIX):
-            status, answer = await respond(scope, receive, expected)
-            body = json.dumps(answer).encode()
-            headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-            await send({"type": "http.response.start", "status": status, "headers": headers})
-            await send({"type": "http.response.body", "body": body})
-            return
+            status, content = await respond(scope, receive, expected)
+            return await answer("http", send, status, content)
         await application(scope, receive, send)
 
     return routed
