@@ -14,7 +14,7 @@ import { MAXIMUM_IDS } from './duplicate-ids.ts';
 import { JsonLinesReader } from './json-lines-reader.ts';
 import { readParquet } from './parquet-reader.ts';
 import type { Profile } from './profile.ts';
-import { Refusal, type RejectionReport } from './report.ts';
+import { Refusal, type RejectionReport, reportOn } from './report.ts';
 import { RowPass } from './row-pass.ts';
 import { type ByteSource, gunzipped, HashedBytes, HEAD_BYTES, isGzip, isParquet, recognize } from './source.ts';
 import { TextBlocks, type TextReader } from './text-blocks.ts';
@@ -82,7 +82,7 @@ export async function inspectUpload(
   settings: UploadSettings,
   options: InspectOptions = {},
 ): Promise<Inspection> {
-  if (source.size > uploadLimits.storedBytes) return tooLarge(source.size, settings);
+  if (source.size > uploadLimits.storedBytes) return tooLarge(source.size, settings.format);
   const bytes = new HashedBytes(await source.read());
   const budget = new InspectionBudget(source.size, options.clock, options.seconds);
   const read = await readRows(source, bytes, settings, options.maximumIds ?? MAXIMUM_IDS, budget).catch(asRefusal);
@@ -91,7 +91,7 @@ export async function inspectUpload(
   const rejection = read instanceof Refusal ? read : judge(read, settings);
   const pass = read instanceof RowPass ? read : undefined;
   if (rejection || !pass) {
-    return { outcome: 'rejected', ...stored, report: report(rejection ?? empty(), pass, settings) };
+    return { outcome: 'rejected', ...stored, report: reportOn(rejection ?? empty(), settings.format, pass) };
   }
   return {
     outcome: 'accepted',
@@ -105,13 +105,13 @@ export async function inspectUpload(
 }
 
 /** Not even read: a name stands for the hash of its bytes. */
-function tooLarge(bytes: number, settings: UploadSettings): RejectedUpload {
+function tooLarge(bytes: number, format: UploadSettings['format']): RejectedUpload {
   const refusal = new Refusal(
     'stored-size',
     `the file has ${bytes} bytes, expected at most ${uploadLimits.storedBytes}`,
     'split it into smaller files and upload these',
   );
-  return { outcome: 'rejected', sha256: `unread-${bytes}`, bytes, report: report(refusal, undefined, settings) };
+  return { outcome: 'rejected', sha256: `unread-${bytes}`, bytes, report: reportOn(refusal, format, undefined) };
 }
 
 function asRefusal(error: unknown): Refusal {
@@ -251,17 +251,4 @@ function wrongColumns({ counts }: Pick<RejectionReport, 'counts'>): Refusal {
 
 function percent(share: number): string {
   return `${Number((share * 100).toPrecision(3))} %`;
-}
-
-function report(refusal: Refusal, pass: RowPass | undefined, { format }: UploadSettings): RejectionReport {
-  return {
-    schemaVersion: 1,
-    code: refusal.code,
-    reason: refusal.message,
-    advice: refusal.advice,
-    position: format === 'parquet' ? 'row' : 'line',
-    rows: pass?.rows ?? 0,
-    badRows: pass?.badRows ?? 0,
-    ...(pass?.log.summary() ?? { counts: [], violations: [], omitted: 0 }),
-  };
 }

@@ -1,6 +1,7 @@
 /** Why an upload is refused, where, and what to do: as data (stored as JSON) and as text for people. */
 import * as z from 'zod/mini';
 import { uploadLimits } from '../../contract/limits.ts';
+import type { DataSettings } from '../../contract/settings.ts';
 import { type ColumnCheck, shorten, show, type ValueRule } from './columns.ts';
 
 /** Violations that are told one by one; all are counted. */
@@ -134,6 +135,24 @@ export class ViolationLog {
     }
     entry.count += 1;
   }
+}
+
+/** The report on a refused upload; of one that was not read, nothing but the reason. */
+export function reportOn(
+  refusal: Pick<Refusal, 'code' | 'message' | 'advice'>,
+  format: DataSettings['format'],
+  read: { readonly rows: number; readonly badRows: number; readonly log: ViolationLog } | undefined,
+): RejectionReport {
+  return {
+    schemaVersion: 1,
+    code: refusal.code,
+    reason: refusal.message,
+    advice: refusal.advice,
+    position: format === 'parquet' ? 'row' : 'line',
+    rows: read?.rows ?? 0,
+    badRows: read?.badRows ?? 0,
+    ...(read?.log.summary() ?? { counts: [], violations: [], omitted: 0 }),
+  };
 }
 
 /** `line 17, column dep_delay: expected a number, got 'abc'`. */

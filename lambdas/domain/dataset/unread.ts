@@ -1,13 +1,14 @@
 /** Uploads that are rejected without being read, or not to their end: a name stands for the hash of their bytes. */
 import { createHash } from 'node:crypto';
 import { uploadLimits } from '../../contract/limits.ts';
-import { Refusal, type RejectionReport } from './report.ts';
+import type { DataSettings } from '../../contract/settings.ts';
+import { Refusal, type RejectionReport, reportOn } from './report.ts';
 
 /** What names an upload, and the format that its report speaks of. */
 export interface Unread {
   readonly key: string;
   readonly s3Version: string;
-  readonly format: 'csv' | 'jsonl' | 'parquet';
+  readonly format: DataSettings['format'];
 }
 
 /** A report of nothing but the reason. `sha256` is of the name: nobody has read the bytes. */
@@ -18,21 +19,7 @@ export function refusedUnread(
   const name = createHash('sha256')
     .update(JSON.stringify([key, s3Version]))
     .digest('hex');
-  return {
-    sha256: `unread-${name}`,
-    report: {
-      schemaVersion: 1,
-      code: refusal.code,
-      reason: refusal.message,
-      advice: refusal.advice,
-      position: format === 'parquet' ? 'row' : 'line',
-      rows: 0,
-      badRows: 0,
-      counts: [],
-      violations: [],
-      omitted: 0,
-    },
-  };
+  return { sha256: `unread-${name}`, report: reportOn(refusal, format, undefined) };
 }
 
 export const tooManyFiles = (files: number): Refusal =>
