@@ -2,8 +2,8 @@
 import { type FileMetaData, parquetSchema, type RowGroup, type SchemaTree } from 'hyparquet';
 import { uploadLimits } from '../../contract/limits.ts';
 import type { ColumnCheck } from './columns.ts';
+import { DamagedParquet } from './parquet-bytes.ts';
 import type { ChunkFacts } from './parquet-pages.ts';
-import { ParquetLie } from './parquet-runs.ts';
 import { Refusal } from './report.ts';
 
 /** By the first row of a row group: its columns by their range in the file. */
@@ -11,7 +11,7 @@ export type Chunks = ReadonlyMap<number, ReadonlyMap<string, ChunkFacts>>;
 
 export const rangeKey = (start: number, end: number): string => `${start}-${end}`;
 
-/** @throws Refusal for a limit or a column that holds no plain values, ParquetLie for claims that cannot be */
+/** @throws Refusal for a limit or a column that holds no plain values, DamagedParquet for claims that cannot be */
 export function chunksOf(metadata: FileMetaData, checks: readonly ColumnCheck[]): Chunks {
   const leaves = new Map(parquetSchema(metadata).children.map((child) => [child.element.name, child]));
   for (const { name } of checks) checkLeaf(name, leaves.get(name));
@@ -20,7 +20,7 @@ export function chunksOf(metadata: FileMetaData, checks: readonly ColumnCheck[])
   let firstRow = 0;
   for (const group of metadata.row_groups) {
     const rows = Number(group.num_rows);
-    if (!Number.isSafeInteger(rows) || rows < 0) throw new ParquetLie(`a row group of ${rows} rows`);
+    if (!Number.isSafeInteger(rows) || rows < 0) throw new DamagedParquet(`a row group of ${rows} rows`);
     checkSize(group, rows, checks.length);
     if (rows > 0) byFirstRow.set(firstRow, groupChunks(group, rows, checks, leaves, taken));
     firstRow += rows;
@@ -44,7 +44,7 @@ function groupChunks(
     const element = leaves.get(column)?.element;
     // Taken once: a second chunk of a column has no place in the row.
     if (deeper.length > 0 || !wanted.delete(column) || element?.type !== meta.type)
-      throw new ParquetLie('a row group has other columns than the schema');
+      throw new DamagedParquet('a row group has other columns than the schema');
     const start = Number(meta.dictionary_page_offset || meta.data_page_offset);
     const end = start + Number(meta.total_compressed_size);
     taken.push([start, end]);
@@ -58,7 +58,7 @@ function groupChunks(
       codec: meta.codec,
     });
   }
-  if (wanted.size > 0) throw new ParquetLie('a row group lacks columns of the schema');
+  if (wanted.size > 0) throw new DamagedParquet('a row group lacks columns of the schema');
   return chunks;
 }
 
@@ -66,7 +66,7 @@ function groupChunks(
 function checkOverlap(taken: [number, number][]): void {
   taken.sort(([a], [b]) => a - b);
   taken.forEach(([start], index) => {
-    if (start < (taken[index - 1]?.[1] ?? 0)) throw new ParquetLie('two columns share bytes of the file');
+    if (start < (taken[index - 1]?.[1] ?? 0)) throw new DamagedParquet('two columns share bytes of the file');
   });
 }
 

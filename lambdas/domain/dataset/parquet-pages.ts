@@ -6,8 +6,9 @@
  */
 import type { CompressionCodec } from 'hyparquet';
 import { uploadLimits } from '../../contract/limits.ts';
+import { ByteReader, DamagedParquet } from './parquet-bytes.ts';
 import { compressors } from './parquet-codecs.ts';
-import { checkRuns, PageBytes, ParquetLie, readDeltas } from './parquet-runs.ts';
+import { checkRuns, readDeltas } from './parquet-runs.ts';
 import { checkPlainText, checkPrefixedText, checkTexts } from './parquet-texts.ts';
 import { Refusal } from './report.ts';
 import { checkStruct } from './thrift.ts';
@@ -48,39 +49,38 @@ const DATA = 0;
 const DICTIONARY = 2;
 const DATA_V2 = 3;
 
-/** @throws ParquetLie, BrokenThrift, or Refusal for a limit */
+/** @throws DamagedParquet, or Refusal for a limit */
 export function checkChunk(chunk: Uint8Array, facts: ChunkFacts, spendBytes: (bytes: number) => void): Pages {
   const pages: Pages = new Map();
-  const view = new DataView(chunk.buffer, chunk.byteOffset, chunk.byteLength);
   let at = 0;
   let rows = 0;
   // As hyparquet ends: when the rows are there, or no page can follow.
   while (rows < facts.rows && at < chunk.length - 1) {
-    const { header, end } = readHeader(view, at);
+    const { header, end } = readHeader(chunk, at);
     if (header.compressed < 0 || header.uncompressed < 0 || header.compressed > chunk.length - end)
-      throw new ParquetLie('a page is longer than its column');
+      throw new DamagedParquet('a page is longer than its column');
     spendBytes(header.uncompressed);
     const stored = chunk.subarray(end, end + header.compressed);
     if (header.type === DICTIONARY) checkDictionary(open(stored, header.uncompressed, facts, pages), header, facts);
     else if (header.type === DATA || header.type === DATA_V2) {
       if (header.values < 0 || header.values > facts.rows - rows)
-        throw new ParquetLie('a page has more values than its row group has rows');
+        throw new DamagedParquet('a page has more values than its row group has rows');
       checkValueCount(header.values, facts);
       if (header.type === DATA) checkData(open(stored, header.uncompressed, facts, pages), header, facts);
       else checkDataV2(stored, header, facts, pages);
       rows += header.values;
-    } else throw new ParquetLie(`a page of kind ${header.type}`);
+    } else throw new DamagedParquet(`a page of kind ${header.type}`);
     at = end + header.compressed;
   }
-  if (rows < facts.rows) throw new ParquetLie(`${rows} values where the footer says ${facts.rows} rows`);
+  if (rows < facts.rows) throw new DamagedParquet(`${rows} values where the footer says ${facts.rows} rows`);
   return pages;
 }
 
-function readHeader(view: DataView, at: number): { header: PageHeader; end: number } {
+function readHeader(chunk: Uint8Array, at: number): { header: PageHeader; end: number } {
   const numbers = new Map<string, number>();
-  const end = checkStruct(view, at, (path, value) => {
+  const end = checkStruct(chunk, at, (path, value) => {
     // Of two, readers take one or the other.
-    if (numbers.has(path)) throw new ParquetLie('a page header has a field twice');
+    if (numbers.has(path)) throw new DamagedParquet('a page header has a field twice');
     numbers.set(path, value);
   });
   const type = numbers.get('1') ?? -1;
@@ -107,21 +107,21 @@ function readHeader(view: DataView, at: number): { header: PageHeader; end: numb
 function open(stored: Uint8Array, length: number, { codec }: ChunkFacts, pages: Pages): Uint8Array {
   if (codec === 'UNCOMPRESSED') return stored;
   const decompress = compressors[codec];
-  if (!decompress) throw new ParquetLie(`codec ${codec} is not supported`);
+  if (!decompress) throw new DamagedParquet(`codec ${codec} is not supported`);
   const page = decompress(stored, length);
-  if (page.length !== length) throw new ParquetLie('a page has another length than its header says');
+  if (page.length !== length) throw new DamagedParquet('a page has another length than its header says');
   pages.set(stored.byteOffset, page);
   return page;
 }
 
 function checkDictionary(page: Uint8Array, { values }: PageHeader, facts: ChunkFacts): void {
-  if (values < 0 || values > 8 * page.length) throw new ParquetLie('a dictionary has more values than bytes');
+  if (values < 0 || values > 8 * page.length) throw new DamagedParquet('a dictionary has more values than bytes');
   checkValueCount(values, facts);
-  checkPlain(new PageBytes(page), values, facts);
+  checkPlain(new ByteReader(page), values, facts);
 }
 
 function checkData(page: Uint8Array, header: PageHeader, facts: ChunkFacts): void {
-  const bytes = new PageBytes(page);
+  const bytes = new ByteReader(page);
   let present = header.values;
   if (facts.isNullable) {
     const length = bytes.length32();
@@ -137,22 +137,22 @@ function checkDataV2(stored: Uint8Array, header: PageHeader, facts: ChunkFacts, 
   const { repetitionBytes, definitionBytes, values, nulls } = header;
   const levels = repetitionBytes + definitionBytes;
   if (repetitionBytes !== 0 || definitionBytes < 0 || levels > Math.min(stored.length, header.uncompressed))
-    throw new ParquetLie('a page has longer levels than bytes');
-  if (nulls < 0 || nulls > values) throw new ParquetLie('a page has more nulls than values');
-  if (facts.isNullable) checkRuns(new PageBytes(stored.subarray(0, levels)), 1, values);
+    throw new DamagedParquet('a page has longer levels than bytes');
+  if (nulls < 0 || nulls > values) throw new DamagedParquet('a page has more nulls than values');
+  if (facts.isNullable) checkRuns(new ByteReader(stored.subarray(0, levels)), 1, values);
   // hyparquet starts to read the values where the definition levels end, and without them at the repetition levels' end.
   const content = stored.subarray(facts.isNullable ? levels : repetitionBytes);
   const length = header.uncompressed - levels;
   const page = header.isCompressed ? open(content, length, facts, pages) : content;
-  checkValues(new PageBytes(page), header, values - nulls, facts);
+  checkValues(new ByteReader(page), header, values - nulls, facts);
 }
 
 /** The values of a data page, by their encoding. */
-function checkValues(bytes: PageBytes, { type, encoding }: PageHeader, count: number, facts: ChunkFacts): void {
+function checkValues(bytes: ByteReader, { type, encoding }: PageHeader, count: number, facts: ChunkFacts): void {
   const isBoolean = facts.type === 'BOOLEAN';
   if (encoding === PLAIN) checkPlain(bytes, count, facts);
   else if (encoding === RUNS || (isBoolean && type === DATA && isDictionary(encoding))) {
-    if (!isBoolean) throw new ParquetLie('runs of values that are no booleans');
+    if (!isBoolean) throw new DamagedParquet('runs of values that are no booleans');
     bytes.length32();
     checkRuns(bytes, 1, count);
   } else if (isDictionary(encoding)) {
@@ -166,7 +166,7 @@ function checkValues(bytes: PageBytes, { type, encoding }: PageHeader, count: nu
     if (isText(facts)) checkTexts(bytes, lengths, facts.column);
   } else if (encoding === DELTA_PREFIXES) checkPrefixed(bytes, count, facts);
   else if (encoding === SPLIT) bytes.need(count * fixedLength(facts));
-  else throw new ParquetLie(`encoding ${encoding} is not supported`);
+  else throw new DamagedParquet(`encoding ${encoding} is not supported`);
 }
 
 const PLAIN = 0;
@@ -177,7 +177,7 @@ const DELTA_PREFIXES = 7;
 const SPLIT = 9;
 const isDictionary = (encoding: number): boolean => encoding === 2 || encoding === 8;
 
-function checkPlain(bytes: PageBytes, count: number, facts: ChunkFacts): void {
+function checkPlain(bytes: ByteReader, count: number, facts: ChunkFacts): void {
   if (facts.type === 'BOOLEAN') bytes.need(Math.ceil(count / 8));
   else if (facts.type === 'BYTE_ARRAY') {
     const start = bytes.at;
@@ -195,7 +195,7 @@ function checkPlain(bytes: PageBytes, count: number, facts: ChunkFacts): void {
 }
 
 /** Each value repeats the beginning of the one before: few bytes may stand for many. */
-function checkPrefixed(bytes: PageBytes, count: number, facts: ChunkFacts): void {
+function checkPrefixed(bytes: ByteReader, count: number, facts: ChunkFacts): void {
   const prefixes = readDeltas(bytes, count, true);
   const suffixes = readDeltas(bytes, count, true);
   let total = 0;
@@ -214,12 +214,12 @@ const widths: Readonly<Record<string, number>> = { INT32: 4, FLOAT: 4, INT64: 8,
 
 function fixedLength({ type, typeLength }: ChunkFacts): number {
   const width = widths[type] ?? typeLength ?? 0;
-  if (width <= 0) throw new ParquetLie('a fixed length that is none');
+  if (width <= 0) throw new DamagedParquet('a fixed length that is none');
   return width;
 }
 
 function checkLength(bytes: number, { column, isDecimal }: ChunkFacts): void {
-  if (bytes < 0) throw new ParquetLie('a value of a negative length');
+  if (bytes < 0) throw new DamagedParquet('a value of a negative length');
   // A character has at most four bytes: the exact limit, in characters, is that of the column's rule.
   const most = isDecimal ? DECIMAL_BYTES : 4 * uploadLimits.textCharacters;
   if (bytes <= most) return;

@@ -14,10 +14,10 @@ import { uploadLimits } from '../../contract/limits.ts';
 import type { InspectionBudget } from './budget.ts';
 import { type ColumnCheck, type Columns, columnChecks } from './columns.ts';
 import { checkNames } from './csv-reader.ts';
+import { DamagedParquet } from './parquet-bytes.ts';
 import { type Chunks, chunksOf, rangeKey } from './parquet-chunks.ts';
 import { compressors } from './parquet-codecs.ts';
 import { type ChunkFacts, checkChunk, type Pages, tooLarge } from './parquet-pages.ts';
-import { ParquetLie } from './parquet-runs.ts';
 import { Refusal, tooManyColumns } from './report.ts';
 import { RowPass } from './row-pass.ts';
 import type { ByteSource } from './source.ts';
@@ -61,7 +61,7 @@ export async function readParquet(
 function namesOf(metadata: FileMetaData): string[] {
   return parquetSchema(metadata).children.map(({ element }): string => {
     // The footer decides, whatever the types say.
-    if (typeof element.name !== 'string') throw new ParquetLie('a column without a name');
+    if (typeof element.name !== 'string') throw new DamagedParquet('a column without a name');
     return element.name;
   });
 }
@@ -95,9 +95,9 @@ async function readGroups(
 
 /** The footer, byte by byte, before anything is built from it. */
 async function checkFooter(file: RangeReader): Promise<void> {
-  if (file.byteLength < 12) throw new ParquetLie('the file is too short');
+  if (file.byteLength < 12) throw new DamagedParquet('the file is too short');
   const length = new DataView(await file.slice(file.byteLength - 8)).getUint32(0, true);
-  if (length > file.byteLength - 12) throw new ParquetLie('the footer is longer than the file');
+  if (length > file.byteLength - 12) throw new DamagedParquet('the footer is longer than the file');
   if (length > uploadLimits.footerBytes) {
     throw new Refusal(
       'footer-too-large',
@@ -106,7 +106,7 @@ async function checkFooter(file: RangeReader): Promise<void> {
     );
   }
   const end = file.byteLength - 8;
-  checkStruct(new DataView(await file.slice(end - length, end)), 0);
+  checkStruct(new Uint8Array(await file.slice(end - length, end)), 0);
 }
 
 /** hyparquet's file: ranges of the source. It tells a source that fails from a file that is damaged. */
@@ -134,7 +134,7 @@ class RangeReader {
     const take = (stored: Uint8Array): Uint8Array => {
       const pages = this.#pages.get(stored.buffer);
       const page = pages?.get(stored.byteOffset);
-      if (!page) throw new ParquetLie('a page that no header announced');
+      if (!page) throw new DamagedParquet('a page that no header announced');
       pages?.delete(stored.byteOffset);
       return page;
     };
@@ -151,7 +151,7 @@ class RangeReader {
 
   async #slice(start: number, end: number): Promise<ArrayBuffer> {
     if (!(start >= 0 && start <= end && end <= this.byteLength))
-      throw new ParquetLie('the footer points out of the file');
+      throw new DamagedParquet('the footer points out of the file');
     const target = await this.#fetch(start, end);
     if (this.#expected) this.#check(target, start, end, this.#expected);
     return target.buffer;
@@ -164,7 +164,7 @@ class RangeReader {
     { chunks, budget }: { chunks: ReadonlyMap<string, ChunkFacts>; budget: InspectionBudget },
   ): void {
     const facts = chunks.get(rangeKey(start, end));
-    if (!facts) throw new ParquetLie('a range that is no column');
+    if (!facts) throw new DamagedParquet('a range that is no column');
     budget.look();
     const pages = checkChunk(chunk, facts, (bytes) => {
       this.#groupBytes += bytes;

@@ -2,56 +2,7 @@
  * Runs of Parquet's encodings, measured without being unpacked: a run of five bytes may claim two thousand million values.
  * https://parquet.apache.org/docs/file-format/data-pages/encodings/
  */
-
-/** The file is not what its headers say; said of the file as damaged. */
-export class ParquetLie extends Error {}
-
-/** Bytes of one page, read in order. Every read past the end is a lie of a header. */
-export class PageBytes {
-  at: number;
-  readonly view: DataView;
-
-  constructor(bytes: Uint8Array, at = 0) {
-    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    this.at = at;
-  }
-
-  get left(): number {
-    return this.view.byteLength - this.at;
-  }
-
-  byte(): number {
-    this.need(1);
-    return this.view.getUint8(this.at++);
-  }
-
-  length32(): number {
-    this.need(4);
-    const value = this.view.getUint32(this.at, true);
-    this.at += 4;
-    return value;
-  }
-
-  skip(bytes: number): void {
-    this.need(bytes);
-    this.at += bytes;
-  }
-
-  need(bytes: number): void {
-    if (!(bytes >= 0 && bytes <= this.left)) throw new ParquetLie(`a page ends before ${bytes} more bytes`);
-  }
-
-  /** The low 32 bits of a varint of at most `longest` bytes. */
-  varint(longest = 5): number {
-    let value = 0;
-    for (let index = 0; index < longest; index++) {
-      const byte = this.byte();
-      if (index < 5) value |= (byte & 0x7f) << (7 * index);
-      if (!(byte & 0x80)) return value;
-    }
-    throw new ParquetLie('a number in a page is longer than its type');
-  }
-}
+import { type ByteReader, DamagedParquet, VARINT_64 } from './parquet-bytes.ts';
 
 /** Values by which the last run may be longer than what is wanted: bit-packed runs come in eights. */
 const PADDING = 7;
@@ -60,8 +11,8 @@ const PADDING = 7;
  * Goes over the runs of `count` values of `width` bits (RLE and bit-packing hybrid).
  * @returns how many values are 1, for definition levels.
  */
-export function checkRuns(bytes: PageBytes, width: number, count: number): number {
-  if (width > 32) throw new ParquetLie(`values of ${width} bits`);
+export function checkRuns(bytes: ByteReader, width: number, count: number): number {
+  if (width > 32) throw new DamagedParquet(`values of ${width} bits`);
   let seen = 0;
   let ones = 0;
   while (seen < count) {
@@ -69,7 +20,7 @@ export function checkRuns(bytes: PageBytes, width: number, count: number): numbe
     const isPacked = (header & 1) === 1;
     const length = isPacked ? (header >>> 1) * 8 : header >>> 1;
     if (length > count - seen + PADDING)
-      throw new ParquetLie(`a run of ${length} values where ${count - seen} are left`);
+      throw new DamagedParquet(`a run of ${length} values where ${count - seen} are left`);
     if (!isPacked) {
       const value = width === 0 ? 0 : bytes.byte();
       if (width > 8) bytes.skip(((width + 7) >> 3) - 1);
@@ -82,7 +33,7 @@ export function checkRuns(bytes: PageBytes, width: number, count: number): numbe
   return ones;
 }
 
-function packedOnes(bytes: PageBytes, wanted: number, length: number): number {
+function packedOnes(bytes: ByteReader, wanted: number, length: number): number {
   let ones = 0;
   for (let value = 0; value < length; value += 8) {
     if (bytes.left === 0) break;
@@ -97,15 +48,15 @@ const MAXIMUM_BLOCK = 1 << 16;
 
 /**
  * Reads `count` 32-bit values of DELTA_BINARY_PACKED, the lengths of texts, or goes over 64-bit ones without reading them.
- * A block that is not as the specification wants it is a lie: readers disagree about where the next one starts.
+ * A block that is not as the specification wants it is refused: readers disagree about where the next one starts.
  */
-export function readDeltas(bytes: PageBytes, count: number, isRead: boolean): Int32Array {
+export function readDeltas(bytes: ByteReader, count: number, isRead: boolean): Int32Array {
   const blockSize = bytes.varint();
   const miniblocks = bytes.varint();
   bytes.varint();
   const perMiniblock = blockSize / miniblocks;
   const isBlock = blockSize > 0 && blockSize <= MAXIMUM_BLOCK && miniblocks > 0 && perMiniblock % 32 === 0;
-  if (!isBlock) throw new ParquetLie(`a delta block of ${blockSize} values in ${miniblocks} parts`);
+  if (!isBlock) throw new DamagedParquet(`a delta block of ${blockSize} values in ${miniblocks} parts`);
   const values = new Int32Array(isRead ? count : 0);
   let value = readZigzag(bytes);
   if (count > 0) values[0] = value;
@@ -115,7 +66,7 @@ export function readDeltas(bytes: PageBytes, count: number, isRead: boolean): In
     bytes.skip(miniblocks);
     for (let part = 0; part < miniblocks && index < count; part++) {
       const width = bytes.view.getUint8(widths + part);
-      if (width > 64) throw new ParquetLie(`deltas of ${width} bits`);
+      if (width > 64) throw new DamagedParquet(`deltas of ${width} bits`);
       const start = bytes.at;
       const wanted = Math.min(perMiniblock, count - index);
       // The last part may be cut after its last value.
@@ -133,9 +84,9 @@ export function readDeltas(bytes: PageBytes, count: number, isRead: boolean): In
 }
 
 /** Modulo 2^32, as 32-bit values wrap. */
-function readZigzag(bytes: PageBytes): number {
+function readZigzag(bytes: ByteReader): number {
   const start = bytes.at;
-  const low = bytes.varint(10);
+  const low = bytes.varint(VARINT_64);
   const high = bytes.at - start >= 5 ? (bytes.view.getUint8(start + 4) >>> 4) & 1 : 0;
   return ((low >>> 1) | (high << 31)) ^ -(low & 1);
 }
@@ -145,7 +96,7 @@ function bitsAt(view: DataView, start: number, bit: number, width: number): numb
   let value = 0;
   for (let read = 0; read < Math.min(width, 32); ) {
     const at = start + ((bit + read) >> 3);
-    if (at >= view.byteLength) throw new ParquetLie('a page ends inside of its deltas');
+    if (at >= view.byteLength) throw new DamagedParquet('a page ends inside of its deltas');
     const offset = (bit + read) & 7;
     const take = Math.min(8 - offset, Math.min(width, 32) - read);
     value |= ((view.getUint8(at) >>> offset) & ((1 << take) - 1)) << read;

@@ -3,11 +3,11 @@
  * job fails where the text is used. Pages of ASCII, which nearly all are, are looked at as a whole.
  */
 import { isAscii, isUtf8 } from 'node:buffer';
-import type { PageBytes } from './parquet-runs.ts';
+import type { ByteReader } from './parquet-bytes.ts';
 import { Refusal } from './report.ts';
 
 /** Values with their lengths before them, from `start` to where the page was read. */
-export function checkPlainText({ view, at }: PageBytes, start: number, count: number, column: string): void {
+export function checkPlainText({ view, at }: ByteReader, start: number, count: number, column: string): void {
   const page = bytesOf(view);
   if (isAscii(page.subarray(start, at))) return;
   let place = start;
@@ -19,7 +19,7 @@ export function checkPlainText({ view, at }: PageBytes, start: number, count: nu
 }
 
 /** Values one after the other, whose lengths stood before them all. */
-export function checkTexts({ view, at }: PageBytes, lengths: Int32Array, column: string): void {
+export function checkTexts({ view, at }: ByteReader, lengths: Int32Array, column: string): void {
   const texts = bytesOf(view).subarray(at);
   if (isAscii(texts)) return;
   let place = 0;
@@ -31,7 +31,7 @@ export function checkTexts({ view, at }: PageBytes, lengths: Int32Array, column:
 
 /** Values that begin as the one before: with as many of its bytes as a prefix has, which may end within a character. */
 export function checkPrefixedText(
-  { view, at }: PageBytes,
+  { view, at }: ByteReader,
   prefixes: Int32Array,
   suffixes: Int32Array,
   column: string,
