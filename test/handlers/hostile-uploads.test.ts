@@ -1,53 +1,21 @@
 /** Uploads that cost more than they weigh, and keys of any kind: rejected with a report or registered, never dead. */
-import { GetObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { nodeId } from '../../lambdas/contract/keys.ts';
 import { uploadLimits } from '../../lambdas/contract/limits.ts';
-import { rejectionReport } from '../../lambdas/domain/dataset/report.ts';
-import { registerDatasetVersion } from '../../lambdas/handlers/register-dataset-version.ts';
-import { datasetStore } from '../../lambdas/stores/dataset-store.ts';
-import { eventPublisher } from '../../lambdas/stores/event-publisher.ts';
-import { type LineageStore, lineageStore } from '../../lambdas/stores/lineage-store.ts';
+import type { DatasetStore } from '../../lambdas/stores/dataset-store.ts';
 import { dataPage, dictionaryPage, forge, levels, plainTexts, run } from '../domain/dataset/parquet-forge.ts';
-import { handlerContext } from '../support/context.ts';
-import { environmentSettings, projectSettings } from '../support/project.ts';
-import { createBus, createKey, createLineageTable, createVersionedBucket, type TestBus } from '../support/services.ts';
+import { csvOf, type UploadBench, uploadBench, uploadOf } from '../support/upload-bench.ts';
 
-const s3 = new S3Client({});
-const good = (id: string) => `id,delay,carrier,late\n${id},5,UA,true\n`;
-
-let lineage: LineageStore;
-let bus: TestBus;
-let raw: string;
-let data: string;
-let keyArn: string;
+let bench: UploadBench;
 beforeAll(async () => {
-  const [table, made, key, rawBucket, datasetBucket] = await Promise.all([
-    createLineageTable(),
-    createBus(),
-    createKey(),
-    createVersionedBucket('raw'),
-    createVersionedBucket('data'),
-  ]);
-  lineage = lineageStore(table);
-  [bus, keyArn, raw, data] = [made, key, rawBucket, datasetBucket];
+  bench = await uploadBench();
 });
 
 /** Uploads, handles S3's event, and returns what was published. */
-async function upload(key: string, Body: string | Buffer, format: 'csv' | 'parquet' = 'csv') {
-  const { VersionId = '' } = await s3.send(new PutObjectCommand({ Bucket: raw, Key: key, Body }));
-  const project = projectSettings();
-  const settings = environmentSettings([{ ...project, data: { ...project.data, format } }]);
-  const datasets = datasetStore({ rawBucket: raw, datasetBucket: data, keyArn });
-  const context = handlerContext({ lineage, datasets, events: eventPublisher(bus.name) }, { settings });
-  const detail = { bucket: { name: raw }, object: { key, 'version-id': VersionId }, requester: '111122223333' };
-  await registerDatasetVersion({ type: 'Object Created', detail }, context);
-  return { events: await bus.drain(), local: `${key}@${VersionId}` };
-}
-
-async function reportOf(event: { detail: Record<string, unknown> } | undefined) {
-  const { Body } = await s3.send(new GetObjectCommand({ Bucket: data, Key: String(event?.detail.report) }));
-  return rejectionReport.parse(JSON.parse((await Body?.transformToString()) ?? ''));
+async function upload(key: string, body: string | Buffer, format: 'csv' | 'parquet' = 'csv') {
+  const event = await bench.put(key, body);
+  await bench.handle(event, { data: { format } });
+  return { events: await bench.bus.drain(), local: uploadOf(event) };
 }
 
 it('a Parquet file of 2 kB that stands for gigabytes is quarantined in seconds, with a report that names the limit', async () => {
@@ -72,7 +40,7 @@ it('a Parquet file of 2 kB that stands for gigabytes is quarantined in seconds, 
   const { events } = await upload('flights/bomb.parquet', bomb, 'parquet');
   expect(performance.now() - start).toBeLessThan(10_000);
   expect(events).toMatchObject([{ 'detail-type': 'DatasetRejected', detail: { upload: 'flights/bomb.parquet' } }]);
-  expect(await reportOf(events[0])).toMatchObject({
+  expect(await bench.reportOf(events[0])).toMatchObject({
     code: 'value-too-long',
     reason: expect.stringContaining(String(4 * uploadLimits.textCharacters)),
     advice: expect.stringMatching(/shorten/),
@@ -86,12 +54,12 @@ describe('a key', () => {
     ['with quotes, signs and dots', 'flights/../a b+c%2e\'"#?@&=.csv'],
     ['that is a word of JavaScript', 'flights/__proto__'],
   ])('%s is registered, and its lineage has it in full', async (_, key) => {
-    const { events, local } = await upload(key, good(`row-${key.length}`));
+    const { events, local } = await upload(key, csvOf(`row-${key.length}`));
     expect(events).toMatchObject([{ 'detail-type': 'DatasetVersionRegistered', detail: { uploads: [key] } }]);
     const id = nodeId.build('upload', 'flights', local);
-    expect(await lineage.getNode(id)).toMatchObject({ fields: { key } });
-    expect(await lineage.edgesFrom(id)).toMatchObject([{ to: 'agent/flights/111122223333' }]);
-    const [object] = await lineage.edgesTo(id);
+    expect(await bench.lineage.getNode(id)).toMatchObject({ fields: { key } });
+    expect(await bench.lineage.edgesFrom(id)).toMatchObject([{ to: 'agent/flights/111122223333' }]);
+    const [object] = await bench.lineage.edgesTo(id);
     expect(object).toMatchObject({ relation: 'wasDerivedFrom', to: id });
   });
 
@@ -99,20 +67,20 @@ describe('a key', () => {
     const key = `flights/${'y'.repeat(1012)}.csv`;
     const { events, local } = await upload(key, 'id,delay,carrier,late\nd,soon,UA,true\n');
     expect(events).toMatchObject([{ 'detail-type': 'DatasetRejected', detail: { upload: key } }]);
-    expect(await lineage.require('quarantined-upload', 'flights', local)).toMatchObject({ key });
+    expect(await bench.lineage.require('quarantined-upload', 'flights', local)).toMatchObject({ key });
   });
 });
 
 describe('a folder that Spark wrote, closed by its marker', () => {
-  const rows = (part: number) => good(`s${part}`);
+  const rows = (part: number) => csvOf(`s${part}`);
   const header = 'id,delay,carrier,late\n';
   let reads: string[];
 
   /** Handles the marker's event; the n-th read of a file dies, as a function does whose time is over. */
   async function closed(folder: string, diesAt = Number.POSITIVE_INFINITY, listed?: readonly string[]) {
     reads = [];
-    const real = datasetStore({ rawBucket: raw, datasetBucket: data, keyArn });
-    const datasets: typeof real = {
+    const real = bench.datasets;
+    const datasets: DatasetStore = {
       ...real,
       listUploads: async (prefix) => (listed ? [...listed] : real.listUploads(prefix)),
       read: (each, range) => {
@@ -120,16 +88,11 @@ describe('a folder that Spark wrote, closed by its marker', () => {
         return reads.length < diesAt ? real.read(each, range) : Promise.reject(new Error('the time is over'));
       },
     };
-    const project = projectSettings();
-    const settings = environmentSettings([{ ...project, data: { ...project.data, commit: 'marker' } }]);
-    const context = handlerContext({ lineage, datasets, events: eventPublisher(bus.name) }, { settings });
-    const detail = { bucket: { name: raw }, object: { key: `${folder}_SUCCESS` }, requester: '111122223333' };
-    await registerDatasetVersion({ type: 'Object Created', detail }, context);
-    return bus.drain();
+    await bench.handle(bench.created(`${folder}_SUCCESS`), { datasets, data: { commit: 'marker' } });
+    return bench.bus.drain();
   }
   async function put(folder: string, files: Readonly<Record<string, string>>) {
-    for (const [name, Body] of Object.entries(files))
-      await s3.send(new PutObjectCommand({ Bucket: raw, Key: `${folder}${name}`, Body }));
+    for (const [name, body] of Object.entries(files)) await bench.put(`${folder}${name}`, body);
   }
 
   it('is one version of its parts: what else Spark leaves there, and parts without rows, are no fault', async () => {
@@ -187,7 +150,7 @@ describe('a folder that Spark wrote, closed by its marker', () => {
     const events = await closed(folder, 0, many);
     expect(reads).toEqual([]);
     expect(events).toMatchObject([{ 'detail-type': 'DatasetRejected', detail: { upload: `${folder}_SUCCESS` } }]);
-    expect(await reportOf(events[0])).toMatchObject({ code: 'too-many-files' });
+    expect(await bench.reportOf(events[0])).toMatchObject({ code: 'too-many-files' });
   });
 
   it('is quarantined for one bad part, and for having no row at all', async () => {

@@ -1,48 +1,23 @@
 /** Uploads that S3 does not give out, and uploads of too many files: rejected with a report, once, never dead. */
-import { GetObjectCommand, HeadObjectCommand, NotFound, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { HeadObjectCommand, NotFound, S3Client } from '@aws-sdk/client-s3';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { datasetKey } from '../../lambdas/contract/keys.ts';
 import { uploadLimits } from '../../lambdas/contract/limits.ts';
-import { rejectionReport } from '../../lambdas/domain/dataset/report.ts';
-import { registerDatasetVersion } from '../../lambdas/handlers/register-dataset-version.ts';
 import { checkFiles } from '../../lambdas/steps/data/check-files.ts';
-import { type DatasetStore, datasetStore, type Upload } from '../../lambdas/stores/dataset-store.ts';
-import { eventPublisher } from '../../lambdas/stores/event-publisher.ts';
-import { type LineageStore, lineageStore } from '../../lambdas/stores/lineage-store.ts';
-import { handlerContext } from '../support/context.ts';
+import type { DatasetStore, Upload } from '../../lambdas/stores/dataset-store.ts';
 import { projectSettings } from '../support/project.ts';
-import { createBus, createKey, createLineageTable, createVersionedBucket, type TestBus } from '../support/services.ts';
+import { csvOf, type UploadBench, uploadBench } from '../support/upload-bench.ts';
 
-const s3 = new S3Client({});
-const good = (id: string) => `id,delay,carrier,late\n${id},5,UA,true\n`;
-
-let lineage: LineageStore;
-let bus: TestBus;
-let raw: string;
-let data: string;
-let datasets: DatasetStore;
+let bench: UploadBench;
 beforeAll(async () => {
-  const [table, made, keyArn, rawBucket, datasetBucket] = await Promise.all([
-    createLineageTable(),
-    createBus(),
-    createKey(),
-    createVersionedBucket('raw'),
-    createVersionedBucket('data'),
-  ]);
-  lineage = lineageStore(table);
-  [bus, raw, data] = [made, rawBucket, datasetBucket];
-  datasets = datasetStore({ rawBucket, datasetBucket, keyArn });
+  bench = await uploadBench();
 });
 
-async function handled(key: string, store = datasets) {
-  const context = handlerContext({ lineage, datasets: store, events: eventPublisher(bus.name) });
-  const detail = { bucket: { name: raw }, object: { key }, requester: '111122223333' };
-  await registerDatasetVersion({ type: 'Object Created', detail }, context);
-  const [event, ...more] = await bus.drain();
+async function handled(key: string, datasets = bench.datasets) {
+  await bench.handle(bench.created(key), { datasets });
+  const [event, ...more] = await bench.bus.drain();
   expect(more).toEqual([]);
-  const { Body } = await s3.send(new GetObjectCommand({ Bucket: data, Key: String(event?.detail.report) }));
-  const report = rejectionReport.parse(JSON.parse((await Body?.transformToString()) ?? ''));
-  return { event, report };
+  return { event, report: await bench.reportOf(event) };
 }
 
 describe('an upload in an archive class', () => {
@@ -62,14 +37,15 @@ describe('an upload in an archive class', () => {
     ],
   ])('is rejected with a report and not copied, %s', async (how, change) => {
     const key = `flights/cold ${how}.csv`;
-    await s3.send(new PutObjectCommand({ Bucket: raw, Key: key, Body: good('cold'), StorageClass: 'GLACIER' }));
-    const { event, report } = await handled(key, change(datasets));
+    await bench.put(key, csvOf('cold'), { StorageClass: 'GLACIER' });
+    const { event, report } = await handled(key, change(bench.datasets));
     expect(event).toMatchObject({ 'detail-type': 'DatasetRejected', detail: { upload: key } });
     expect(report).toMatchObject({ code: 'archived', advice: expect.stringContaining('STANDARD') });
     const sha256 = /unread-\w+/.exec(String(event?.detail.report))?.[0] ?? '';
     expect(sha256).not.toBe('');
-    const quarantined = new HeadObjectCommand({ Bucket: data, Key: datasetKey.quarantined('flights', sha256) });
-    await expect(s3.send(quarantined)).rejects.toThrow(NotFound);
+    const Key = datasetKey.quarantined('flights', sha256);
+    const quarantined = new HeadObjectCommand({ Bucket: bench.datasetBucket, Key });
+    await expect(new S3Client({}).send(quarantined)).rejects.toThrow(NotFound);
   });
 });
 
@@ -86,22 +62,19 @@ describe('a version of as many files as it may have', () => {
     });
     const at = '2026-01-01T00:00:00.000Z';
     const manifest = { schemaVersion: 1 as const, project, objects: [object('flights/there.csv')] };
-    await datasets.writeManifest(project, 'full', manifest);
+    await bench.datasets.writeManifest(project, 'full', manifest);
     const [manifestId, objects] = ['full', uploadLimits.objects];
     const record = { version: 1, manifestId, objects, rows: 1, newRows: 1, uploads: [], at };
-    const read = await lineage.state(project);
-    await lineage.write([
+    const read = await bench.lineage.state(project);
+    await bench.lineage.write([
       { kind: 'create', type: 'dataset-version', project, local: 1, order: 1, record },
       { kind: 'state', project, read, set: { datasetVersion: 1, manifestId, rows: 1, rowsRegistered: 1 } },
     ]);
-    for (const name of ['more', 'there'])
-      await s3.send(new PutObjectCommand({ Bucket: raw, Key: `flights/${name}.csv`, Body: good(name) }));
+    for (const name of ['more', 'there']) await bench.put(`flights/${name}.csv`, csvOf(name));
     const { report } = await handled('flights/more.csv');
     expect(report).toMatchObject({ code: 'too-many-objects', reason: expect.stringContaining('100001 files') });
-    const context = handlerContext({ lineage, datasets, events: eventPublisher(bus.name) });
-    const detail = { bucket: { name: raw }, object: { key: 'flights/there.csv' }, requester: '111122223333' };
-    await registerDatasetVersion({ type: 'Object Created', detail }, context);
-    expect(await bus.drain()).toMatchObject([{ 'detail-type': 'DatasetVersionRegistered' }]);
+    await bench.handle(bench.created('flights/there.csv'));
+    expect(await bench.bus.drain()).toMatchObject([{ 'detail-type': 'DatasetVersionRegistered' }]);
   });
 });
 
@@ -129,24 +102,24 @@ describe('the files of a marker', () => {
       now += (uploadLimits.markerSeconds / 2) * 1000;
       return accepted(upload);
     };
-    const late = await checkFiles(project, files, datasets, check, () => now);
+    const late = await checkFiles(project, files, bench.datasets, check, () => now);
     expect(late).toEqual({ outcome: 'late', checked: 2 });
     expect(left).toEqual([uploadLimits.markerSeconds, uploadLimits.markerSeconds / 2]);
-    expect(await checkFiles(project, files, datasets, check, () => now)).toEqual({ outcome: 'late', checked: 4 });
-    expect(await checkFiles(project, files, datasets, check, () => now)).toMatchObject({ outcome: 'accepted' });
+    expect(await checkFiles(project, files, bench.datasets, check, () => now)).toEqual({ outcome: 'late', checked: 4 });
+    expect(await checkFiles(project, files, bench.datasets, check, () => now)).toMatchObject({ outcome: 'accepted' });
     expect(left).toHaveLength(5);
   });
 
   it('are found fifty at a time where they were checked before', async () => {
     const files = uploads(120, 'known');
-    await checkFiles(project, files, datasets, accepted, () => 0);
+    await checkFiles(project, files, bench.datasets, accepted, () => 0);
     let [under, most] = [0, 0];
     const counted: DatasetStore = {
-      ...datasets,
+      ...bench.datasets,
       findChecked: async (name, hash) => {
         under += 1;
         most = Math.max(most, under);
-        const found = await datasets.findChecked(name, hash);
+        const found = await bench.datasets.findChecked(name, hash);
         under -= 1;
         return found;
       },
