@@ -1,22 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { ModelRecord } from '../../lambdas/contract/records.ts';
 import type { ProjectSettings } from '../../lambdas/contract/settings.ts';
 import { deploymentRequests, servingHash } from '../../lambdas/domain/deployment.ts';
 import { rollbackAlarmNames } from '../../lambdas/domain/serving/rollback-alarms.ts';
 import { projectSettings } from '../support/project.ts';
+import { modelRecord } from '../support/records.ts';
 
-const model: ModelRecord = {
-  model: 3,
-  status: 'approved',
-  runId: '0123456789ab',
-  datasetVersion: 2,
-  jobName: 'job',
-  image: 'registry/sagemaker-xgboost:3.2-0',
-  artifact: 's3://models/model.tar.gz',
-  billableSeconds: 10,
-  at: '2026-11-24T12:00:00Z',
-};
+const model = modelRecord({ model: 3, status: 'approved', datasetVersion: 2 });
 const places = {
   environment: 'local',
   installation: 'aaaaa',

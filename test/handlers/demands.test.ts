@@ -12,6 +12,7 @@ import type { HttpRequest } from '../../lambdas/runtime/http-handler.ts';
 import { eventPublisher } from '../../lambdas/stores/event-publisher.ts';
 import { type LineageStore, lineageStore } from '../../lambdas/stores/lineage-store.ts';
 import { handlerContext } from '../support/context.ts';
+import { createsModel } from '../support/records.ts';
 import { createBus, createLineageTable, type TestBus } from '../support/services.ts';
 
 const at = '2026-11-24T12:00:00.000Z';
@@ -41,20 +42,9 @@ const sent = (body: unknown, { caller = ada, key, model }: Sent = {}): HttpReque
 const anonymous = (body: unknown): HttpRequest => ({ ...sent(body, { model: '2' }), caller: undefined });
 const idOf = (answer: { body: unknown }) => demandAnswer.parse(answer.body).demandId;
 
-const model: ModelRecord = {
-  model: 2,
-  status: 'awaiting-approval',
-  runId: '0123456789ab',
-  datasetVersion: 2,
-  jobName: 'job',
-  image: 'registry/sagemaker-xgboost:3.2-0',
-  artifact: 's3://models/model.tar.gz',
-  billableSeconds: 10,
-  at,
-};
 const given = (status: ModelRecord['status'] = 'awaiting-approval') =>
   lineage.write([
-    { kind: 'create', type: 'model', project: 'flights', local: 2, order: 2, record: { ...model, status } },
+    createsModel({ model: 2, status, datasetVersion: 2 }),
     { kind: 'state', project: 'flights', read: { revision: 0 }, set: { model: 2, champion: 1 } },
   ]);
 

@@ -1,5 +1,4 @@
 import { expect, it } from 'vitest';
-import type { ModelRecord } from '../../lambdas/contract/records.ts';
 import { deployModel } from '../../lambdas/handlers/deploy-model.ts';
 import { alarmStore } from '../../lambdas/stores/alarm-store.ts';
 import { endpointGateway } from '../../lambdas/stores/endpoint-gateway.ts';
@@ -7,20 +6,10 @@ import { endpointLogs } from '../../lambdas/stores/endpoint-logs.ts';
 import { eventPublisher } from '../../lambdas/stores/event-publisher.ts';
 import { lineageStore } from '../../lambdas/stores/lineage-store.ts';
 import { handlerContext } from '../support/context.ts';
+import { createsModel } from '../support/records.ts';
 import { createBus, createKey, createLineageTable } from '../support/services.ts';
 
 const at = '2026-11-24T12:00:00.000Z';
-const model: ModelRecord = {
-  model: 2,
-  status: 'awaiting-approval',
-  runId: '0123456789ab',
-  datasetVersion: 2,
-  jobName: 'job',
-  image: 'registry/sagemaker-xgboost:3.2-0',
-  artifact: 's3://models/model.tar.gz',
-  billableSeconds: 10,
-  at,
-};
 
 it.each([
   { status: 'awaiting-approval', decision: 'approve' },
@@ -37,7 +26,7 @@ it.each([
     const [bus, keyArn] = [await createBus(), await createKey()];
     const decided = { model: 2, decision, decidedBy: 'gate', reasons: ['by a test'], at };
     await lineage.write([
-      { kind: 'create', type: 'model', project: 'flights', local: 2, order: 2, record: { ...model, status } },
+      createsModel({ model: 2, status, datasetVersion: 2 }),
       ...(decision
         ? [{ kind: 'create', type: 'decision', project: 'flights', local: '2', record: decided } as const]
         : []),

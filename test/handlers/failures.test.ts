@@ -18,6 +18,7 @@ import { modelStore } from '../../lambdas/stores/model-store.ts';
 import { trainingGateway } from '../../lambdas/stores/training-gateway.ts';
 import { dyingPublisher, handlerContext } from '../support/context.ts';
 import { environmentSettings, projectSettings } from '../support/project.ts';
+import { createsEvaluation, createsModel } from '../support/records.ts';
 import { createBus, createLineageTable, type TestBus } from '../support/services.ts';
 
 const at = '2026-11-24T12:00:00.000Z';
@@ -129,35 +130,7 @@ describe('an evaluation that fails of a fault inside SageMaker', () => {
   });
 
   it('is made again three times at most, under names of its own, and then the model says so', async () => {
-    const placement = { number: 1, instance: 0, tries: 1, requestedAt: at, at };
-    await lineage.write([
-      {
-        kind: 'create',
-        type: 'model',
-        project: 'flights',
-        local: 1,
-        order: 1,
-        record: {
-          model: 1,
-          status: 'trained',
-          runId: '0123456789ab',
-          datasetVersion: 1,
-          jobName: 'job',
-          image: 'image',
-          artifact: 's3://m/model.tar.gz',
-          billableSeconds: 1,
-          newestEvaluation: name(1),
-          at,
-        },
-      },
-      {
-        kind: 'create',
-        type: 'evaluation',
-        project: 'flights',
-        local: name(1),
-        record: { jobName: name(1), model: 1, champion: null, status: 'started', ...placement },
-      },
-    ]);
+    await lineage.write([createsModel({ newestEvaluation: name(1) }), createsEvaluation(name(1))]);
     for (const number of [1, 2]) {
       for (let repeat = 0; repeat < 5; repeat++)
         await finishEvaluation(evaluationEnded(number), context(failed(internalError)));

@@ -1,28 +1,16 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { itemKey } from '../../lambdas/contract/keys.ts';
-import type { ModelRecord } from '../../lambdas/contract/records.ts';
 import { judgeCandidate } from '../../lambdas/handlers/judge-candidate.ts';
 import { eventPublisher } from '../../lambdas/stores/event-publisher.ts';
 import { type LineageStore, lineageStore } from '../../lambdas/stores/lineage-store.ts';
 import { dyingPublisher, handlerContext } from '../support/context.ts';
 import { evaluationOf } from '../support/evaluation.ts';
 import { environmentSettings, projectSettings } from '../support/project.ts';
+import { createsEvaluation, createsModel } from '../support/records.ts';
 import { createBus, createLineageTable, type TestBus } from '../support/services.ts';
 
 const at = '2026-11-24T12:00:00.000Z';
 const jobName = 'flywheel-local-flights-m2-e1-aaaaa';
-const model: ModelRecord = {
-  model: 2,
-  status: 'evaluated',
-  runId: '0123456789ab',
-  datasetVersion: 2,
-  jobName: 'job',
-  image: 'registry/sagemaker-xgboost:3.2-0',
-  artifact: 's3://models/model.tar.gz',
-  billableSeconds: 10,
-  evaluationJob: jobName,
-  at,
-};
 const evaluated = {
   type: 'ModelEvaluated' as const,
   detail: { project: 'flights', at, model: 2, champion: 1, jobName, metrics: { auc: 0.8 } },
@@ -44,25 +32,13 @@ const types = async () => (await bus.drain()).map((each) => each['detail-type'])
 
 async function given(candidateAuc: number, championAuc: number): Promise<void> {
   await lineage.write([
-    { kind: 'create', type: 'model', project: 'flights', local: 2, order: 2, record: model },
-    {
-      kind: 'create',
-      type: 'evaluation',
-      project: 'flights',
-      local: jobName,
-      record: {
-        jobName,
-        model: 2,
-        champion: 1,
-        number: 1,
-        instance: 0,
-        tries: 1,
-        requestedAt: at,
-        status: 'completed',
-        evaluation: evaluationOf(candidateAuc, championAuc),
-        at,
-      },
-    },
+    createsModel({ model: 2, status: 'evaluated', datasetVersion: 2, evaluationJob: jobName }),
+    createsEvaluation(jobName, {
+      model: 2,
+      champion: 1,
+      status: 'completed',
+      evaluation: evaluationOf(candidateAuc, championAuc),
+    }),
     { kind: 'state', project: 'flights', read: { revision: 0 }, set: { model: 2, champion: 1 } },
   ]);
 }

@@ -14,6 +14,7 @@ import { modelStore } from '../../lambdas/stores/model-store.ts';
 import { dyingPublisher, handlerContext } from '../support/context.ts';
 import { baselineOf } from '../support/evaluation.ts';
 import { environmentSettings, projectSettings } from '../support/project.ts';
+import { createsModel } from '../support/records.ts';
 import { createBus, createLineageTable, createVersionedBucket, type TestBus } from '../support/services.ts';
 
 const now = new Date('2026-11-24T12:30:00.000Z');
@@ -81,20 +82,8 @@ beforeEach(async () => {
 
 /** A project whose first model is in service, with a baseline as it was written at its evaluation. */
 async function serve(project: string, baseline: string): Promise<void> {
-  const record = {
-    model: 1,
-    status: 'approved',
-    runId: '0123456789ab',
-    datasetVersion: 1,
-    jobName: 'job',
-    image: 'image',
-    artifact: 's3://m/model.tar.gz',
-    billableSeconds: 1,
-    evaluationJob: jobName,
-    at: now.toISOString(),
-  };
   await lineage.write([
-    { kind: 'create', type: 'model', project, local: 1, order: 1, record },
+    createsModel({ status: 'approved', evaluationJob: jobName, at: now.toISOString() }, project),
     { kind: 'state', project, read: { revision: 0 }, set: { model: 1, champion: 1 } },
   ]);
   const Key = modelKey.baselineFile(project, jobName);

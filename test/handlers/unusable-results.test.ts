@@ -11,6 +11,7 @@ import { trainingGateway } from '../../lambdas/stores/training-gateway.ts';
 import { handlerContext } from '../support/context.ts';
 import { baselineOf, evaluationOf } from '../support/evaluation.ts';
 import { environmentSettings, projectSettings } from '../support/project.ts';
+import { createsEvaluation, createsModel } from '../support/records.ts';
 import { createBus, createLineageTable, createVersionedBucket, type TestBus } from '../support/services.ts';
 
 const at = '2026-11-24T12:00:00.000Z';
@@ -49,27 +50,9 @@ beforeEach(async () => {
   lineage = lineageStore(await createLineageTable());
   bus = await createBus();
   bucket = await createVersionedBucket('results');
-  const model = {
-    model: 1,
-    status: 'trained',
-    runId: '0123456789ab',
-    datasetVersion: 1,
-    jobName: 'job',
-    image: 'image',
-  };
-  const placement = { number: 1, instance: 0, tries: 1, requestedAt: at, at };
-  const evaluation = { jobName, model: 1, champion: null, status: 'started', ...placement };
-  const reservation = { month: '2026-11', hours: 1 };
   await lineage.write([
-    {
-      kind: 'create',
-      type: 'model',
-      project: 'flights',
-      local: 1,
-      order: 1,
-      record: { ...model, artifact: 's3://m/model.tar.gz', billableSeconds: 1, newestEvaluation: jobName, at },
-    },
-    { kind: 'create', type: 'evaluation', project: 'flights', local: jobName, record: { ...evaluation, reservation } },
+    createsModel({ newestEvaluation: jobName }),
+    createsEvaluation(jobName, { reservation: { month: '2026-11', hours: 1 } }),
     { kind: 'hours', project: 'flights', month: '2026-11', hours: 0, reserved: 1 },
   ]);
 });

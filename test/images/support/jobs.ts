@@ -9,6 +9,7 @@ import { evaluationJobRequest } from '../../../lambdas/domain/evaluation-job.ts'
 import { trainingJobRequest } from '../../../lambdas/domain/training-run.ts';
 import { makeCodeArchive } from '../../../lib/code-archive.ts';
 import { rewriteWord } from '../../../local/sagemaker/container/container-root.ts';
+import { modelRecord } from '../../support/records.ts';
 import { trialCsv, trialSettings } from '../../support/trial-data.ts';
 import { type Ended, freePort, healthy, type ImageContainer, type Running } from './container.ts';
 
@@ -169,15 +170,6 @@ function runOf({ training, code }: ProjectSettings): TrainingRunRecord {
 }
 
 function modelOf({ training }: ProjectSettings, model: number): ModelRecord {
-  return {
-    model,
-    status: 'approved',
-    runId: '0123456789ab',
-    datasetVersion: 1,
-    jobName: 'job',
-    image: training.algorithm.servingImage ?? training.algorithm.image,
-    artifact: `s3://models/${model}/model.tar.gz`,
-    billableSeconds: 10,
-    at: '2026-11-24T12:00:00Z',
-  };
+  const image = training.algorithm.servingImage ?? training.algorithm.image;
+  return modelRecord({ model, status: 'approved', image, artifact: `s3://models/${model}/model.tar.gz` });
 }
