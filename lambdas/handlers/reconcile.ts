@@ -66,9 +66,10 @@ async function reconcileTraining({ name: project }: ProjectSettings, context: Co
   const state = await lineage.state(project);
   if (state.activeRunId === undefined) {
     const due = state.renewal ?? state.pending;
-    if (due && overdue(due.since, context)) await announceDue(project, state, events);
+    if (!due || !overdue(due.since, context)) return 0;
+    await announceDue(project, state, events);
     // A cause that waits for the cooldown to pass is asked for by nobody else, so nothing was lost.
-    return state.renewal && due && overdue(due.since, context) ? 1 : 0;
+    return state.renewal ? 1 : 0;
   }
   const run = await lineage.require('training-run', project, state.activeRunId);
   switch (run.status) {
