@@ -5,7 +5,7 @@ import { metrics } from '../../contract/metrics.ts';
 import type { DeploymentRecord, StateRecord } from '../../contract/records.ts';
 import { ConcurrentChange } from '../../domain/errors.ts';
 import { rollbackAlarmNames } from '../../domain/serving/rollback-alarms.ts';
-import { judgeDeployment } from '../../domain/serving/verdict.ts';
+import { type DeploymentVerdict, judgeDeployment } from '../../domain/serving/verdict.ts';
 import type { Context } from '../../runtime/event-handler.ts';
 import type { AlarmStore } from '../../stores/alarm-store.ts';
 import type { EndpointGateway } from '../../stores/endpoint-gateway.ts';
@@ -56,7 +56,7 @@ const RECENT = 10;
 async function settle(
   project: string,
   deployment: DeploymentRecord,
-  verdict: { verdict: 'deployed' } | { verdict: 'rolled-back'; reason: string; servesOld: boolean },
+  verdict: Exclude<DeploymentVerdict, { verdict: 'in-progress' }>,
   { services, now, metrics: recorder }: Context<Services>,
 ): Promise<void> {
   const state = await services.lineage.state(project);
