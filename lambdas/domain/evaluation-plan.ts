@@ -1,7 +1,7 @@
 /** The evaluations of a model one after the other: which instance type, which try, and when there is none any more. */
 import { evaluationJobName } from '../contract/keys.ts';
 import type { EvaluationRecord } from '../contract/records.ts';
-import { failureKind, instanceOf, isOutOfPatience, MAXIMUM_TRIES, noInstance, type Refusal } from './jobs.ts';
+import { failureKind, MAXIMUM_TRIES, noInstance, type Refusal, waitedTooLong, withRefusal } from './jobs.ts';
 
 export type Placement = Pick<EvaluationRecord, 'instance' | 'tries'> & {
   readonly refusals?: Refusal[];
@@ -18,14 +18,14 @@ export function afterFailure(evaluation: EvaluationRecord, reason: string, insta
     case 'capacity':
       return afterRefusal(evaluation, reason, instances);
     case 'passing':
-      return nextTry(evaluation, { instance: evaluation.instance, refusals: refusalsOf(evaluation) }, reason);
+      return nextTry(evaluation, { instance: evaluation.instance, refusals: evaluation.refusals ?? [] }, reason);
   }
 }
 
 /** Where the job is to run when its type cannot be had: the next type; after the last one the list again, later. */
 export function afterRefusal(evaluation: EvaluationRecord, reason: string, instances: readonly string[]): Next {
   const { instance, tries } = evaluation;
-  const refusals = [...refusalsOf(evaluation), { instanceType: instanceOf(instances, instance), reason }];
+  const refusals = withRefusal(evaluation, instances, reason);
   if (instance + 1 < instances.length) return { again: { instance: instance + 1, tries, refusals } };
   // Without any quota the list ends the same at every time.
   const mayPass = refusals.some((each) => failureKind(each.reason) === 'capacity');
@@ -36,9 +36,8 @@ export function afterRefusal(evaluation: EvaluationRecord, reason: string, insta
 
 /** The account may have the type, and others use it. */
 export function whileInUse({ instance, tries, waitingSince }: EvaluationRecord, reason: string, now: Date): Next {
-  return waitingSince !== undefined && isOutOfPatience(waitingSince, now)
-    ? { giveUp: `waited since ${waitingSince}: ${reason}` }
-    : { again: { instance, tries, waitingFor: reason } };
+  const giveUp = waitedTooLong(waitingSince, reason, now);
+  return giveUp === undefined ? { again: { instance, tries, waitingFor: reason } } : { giveUp };
 }
 
 function nextTry(
@@ -49,8 +48,6 @@ function nextTry(
   if (tries >= MAXIMUM_TRIES) return { giveUp: `${waitingFor} (tried ${tries} times)` };
   return { again: { instance, tries: tries + 1, refusals, waitingFor } };
 }
-
-const refusalsOf = ({ refusals = [] }: EvaluationRecord): Refusal[] => [...refusals];
 
 export interface EvaluationPlace {
   readonly environment: string;

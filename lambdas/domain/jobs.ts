@@ -79,6 +79,26 @@ export function instanceOf(instances: readonly string[], position: number): stri
   return instance;
 }
 
+/** The types that a step has passed over, with the one that it is at. */
+export function withRefusal(
+  { instance, refusals = [] }: { readonly instance: number; readonly refusals?: readonly Refusal[] | undefined },
+  instances: readonly string[],
+  reason: string,
+): Refusal[] {
+  return [...refusals, { instanceType: instanceOf(instances, instance), reason }];
+}
+
+/** Why a step is given up that waits for an instance; undefined while it may go on waiting. */
+export function waitedTooLong(waitingSince: string | undefined, reason: string, now: Date): string | undefined {
+  if (waitingSince === undefined || !isOutOfPatience(waitingSince, now)) return undefined;
+  return `waited since ${waitingSince}: ${reason}`;
+}
+
+/** Why a step is given up whose job could not be started. */
+export function neverStarted(requestedAt: string, error: unknown): string {
+  return `no job could be started since ${requestedAt}: ${error instanceof Error ? error.message : String(error)}`;
+}
+
 /** One sentence about every type of the list. */
 export function noInstance(refusals: readonly Refusal[]): string {
   const each = refusals.map(({ instanceType, reason }) => `${instanceType}: ${reason.trim().replace(/\.$/, '')}`);

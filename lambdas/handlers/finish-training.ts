@@ -4,15 +4,15 @@ import { ModelTrained, StepOverdue, TrainingRequested } from '../contract/events
 import { nodeId, trainingJobName } from '../contract/keys.ts';
 import { metrics } from '../contract/metrics.ts';
 import type { ModelRecord, TrainingRunRecord } from '../contract/records.ts';
-import type { ProjectSettings, TrainingSettings } from '../contract/settings.ts';
+import type { ProjectSettings } from '../contract/settings.ts';
 import { ConcurrentChange } from '../domain/errors.ts';
 import {
   failureKind,
   type ImageRegistries,
-  instanceOf,
   MAXIMUM_TRIES,
   noInstance,
   type TrainingJobEnd,
+  withRefusal,
 } from '../domain/jobs.ts';
 import { servingImageUri } from '../domain/training-run.ts';
 import { type Context, eventHandler, type ParsedEvent } from '../runtime/event-handler.ts';
@@ -69,9 +69,9 @@ export async function finishTraining(event: Events, context: Context<Services>):
   if (!end) return;
   if (end.outcome === 'completed') return completed(project, run, jobName, end, context);
   const next = afterFailure(project, run, end.reason);
-  if (next) return tryAgain(project, run, next, { ...end, reason: end.reason }, context);
+  if ('again' in next) return tryAgain(project, run, next.again, { ...end, reason: end.reason }, context);
   const { trainingSeconds, billableSeconds } = end;
-  const change = { failure: failureOf(project, run, end.reason), jobName, trainingSeconds };
+  const change = { failure: next.giveUp, jobName, trainingSeconds };
   await failRun(project.name, run, change, { endedAt: end.endedAt.toISOString(), billableSeconds }, context);
 }
 
@@ -122,32 +122,24 @@ async function completed(
 
 type Again = Pick<TrainingRunRecord, 'status' | 'instance' | 'refusals' | 'tries'>;
 
-/** The next type where there was no capacity, the same again where the failure may pass; undefined when that is over. */
-function afterFailure({ training }: ProjectSettings, run: TrainingRunRecord, reason: string): Again | undefined {
+/** The next type where there was no capacity, the same again where the failure may pass, until that is over. */
+function afterFailure(
+  { training: { instances } }: ProjectSettings,
+  run: TrainingRunRecord,
+  reason: string,
+): { readonly again: Again } | { readonly giveUp: string } {
   const { instance, tries, refusals = [] } = run;
   switch (failureKind(reason)) {
     case 'final':
-      return undefined;
-    case 'capacity':
-      if (instance + 1 >= training.instances.length) return undefined;
-      return { status: 'requested', instance: instance + 1, tries, refusals: refusalsWith(training, run, reason) };
+      return { giveUp: reason };
+    case 'capacity': {
+      const refused = withRefusal(run, instances, reason);
+      if (instance + 1 >= instances.length) return { giveUp: noInstance(refused) };
+      return { again: { status: 'requested', instance: instance + 1, tries, refusals: refused } };
+    }
     case 'passing':
-      return tries < MAXIMUM_TRIES ? { status: 'waiting', instance, tries: tries + 1, refusals } : undefined;
-  }
-}
-
-function refusalsWith({ instances }: TrainingSettings, { instance, refusals = [] }: TrainingRunRecord, reason: string) {
-  return [...refusals, { instanceType: instanceOf(instances, instance), reason }];
-}
-
-function failureOf({ training }: ProjectSettings, run: TrainingRunRecord, reason: string): string {
-  switch (failureKind(reason)) {
-    case 'capacity':
-      return noInstance(refusalsWith(training, run, reason));
-    case 'passing':
-      return `${reason} (tried ${run.tries} times)`;
-    case 'final':
-      return reason;
+      if (tries >= MAXIMUM_TRIES) return { giveUp: `${reason} (tried ${tries} times)` };
+      return { again: { status: 'waiting', instance, tries: tries + 1, refusals } };
   }
 }
 

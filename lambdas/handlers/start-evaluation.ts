@@ -7,7 +7,7 @@ import { ConcurrentChange } from '../domain/errors.ts';
 import { type EvaluationJobPlaces, evaluationJobRequest } from '../domain/evaluation-job.ts';
 import { afterRefusal, type Next, whileInUse } from '../domain/evaluation-plan.ts';
 import { installationOf } from '../domain/installation.ts';
-import { isOutOfPatience } from '../domain/jobs.ts';
+import { isOutOfPatience, neverStarted } from '../domain/jobs.ts';
 import { type Context, eventHandler, type ParsedEvent } from '../runtime/event-handler.ts';
 import { type ProjectRoles, roleOf } from '../runtime/project-roles.ts';
 import { projectNamed } from '../runtime/settings.ts';
@@ -86,8 +86,7 @@ async function abandon(
 ): Promise<void> {
   const evaluation = await context.services.lineage.require('evaluation', project.name, jobName);
   if (evaluation.status !== 'requested' && evaluation.status !== 'waiting') throw error;
-  const cause = error instanceof Error ? error.message : String(error);
-  await giveUp(project, model, evaluation, `no job could be started since ${requestedAt}: ${cause}`, context);
+  await giveUp(project, model, evaluation, neverStarted(requestedAt, error), context);
 }
 
 async function giveUp(

@@ -4,7 +4,7 @@ import { nodeId, trainingJobName } from '../contract/keys.ts';
 import type { ManifestObject, TrainingRunRecord } from '../contract/records.ts';
 import type { ProjectSettings } from '../contract/settings.ts';
 import { ConcurrentChange } from '../domain/errors.ts';
-import { instanceOf, isOutOfPatience, noInstance } from '../domain/jobs.ts';
+import { instanceOf, isOutOfPatience, neverStarted, noInstance, waitedTooLong, withRefusal } from '../domain/jobs.ts';
 import { type TrainingJobPlaces, trainingJobRequest, windowOf } from '../domain/training-run.ts';
 import { readCodeArchive } from '../runtime/code-archive.ts';
 import { type Context, eventHandler, type ParsedEvent } from '../runtime/event-handler.ts';
@@ -97,10 +97,8 @@ async function abandon(
 ) {
   const run = await context.services.lineage.require('training-run', project.name, runId);
   if (run.status !== 'requested' && run.status !== 'waiting') throw error;
-  await fail(project, run, `no job could be started since ${requestedAt}: ${messageOf(error)}`, context);
+  await fail(project, run, neverStarted(requestedAt, error), context);
 }
-
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 /** What the job reads, and the record of it. */
 async function prepare(project: ProjectSettings, run: TrainingRunRecord, context: Context<Services>): Promise<void> {
@@ -139,10 +137,11 @@ async function ask(project: ProjectSettings, run: TrainingRunRecord, context: Co
       return ask(project, await move(project, run, { attempt: run.attempt + 1 }, context), context);
     case 'unavailable':
       return nextInstance(project, run, outcome.reason, context);
-    case 'in-use':
-      if (run.waitingSince !== undefined && isOutOfPatience(run.waitingSince, now()))
-        return fail(project, run, `waited since ${run.waitingSince}: ${outcome.reason}`, context);
+    case 'in-use': {
+      const tooLong = waitedTooLong(run.waitingSince, outcome.reason, now());
+      if (tooLong !== undefined) return fail(project, run, tooLong, context);
       return wait(project, run, outcome.reason, context);
+    }
   }
 }
 
@@ -220,7 +219,7 @@ async function nextInstance(
   context: Context<Services>,
 ): Promise<void> {
   const { instances } = project.training;
-  const refusals = [...(run.refusals ?? []), { instanceType: instanceOf(instances, run.instance), reason }];
+  const refusals = withRefusal(run, instances, reason);
   const next = run.instance + 1;
   if (next >= instances.length) return fail(project, { ...run, refusals }, noInstance(refusals), context);
   await ask(project, await move(project, run, { instance: next, refusals }, context), context);
