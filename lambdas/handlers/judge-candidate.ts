@@ -26,6 +26,7 @@ import {
 import { recordedDemand } from '../steps/operations/demands.ts';
 import { type EventPublisher, eventPublisher } from '../stores/event-publisher.ts';
 import { type LineageStore, lineageStore, type RecordOf } from '../stores/lineage-store.ts';
+import type { Write } from '../stores/lineage-writes.ts';
 
 type Events = ParsedEvent<typeof ModelEvaluated | typeof ApprovalGiven>;
 type Decision = RecordOf<'decision'>;
@@ -112,16 +113,12 @@ async function approve(
 /** A person wants an earlier model back in service, or one that was rolled back tried again. */
 async function reinstate(project: ProjectSettings, decision: Decision, local: string, { services }: Context<Services>) {
   const { lineage, events } = services;
-  const { at, decidedBy, model } = decision;
+  const { at, model } = decision;
   const state = await lineage.state(project.name);
   const id = nodeId.build('decision', project.name, local);
-  const agent = nodeId.build('agent', project.name, decidedBy);
   const deployment = nodeId.build('deployment', project.name, model);
   const outcome = await lineage.write([
-    { kind: 'create', type: 'decision', project: project.name, local, record: decision },
-    { kind: 'edge', from: id, relation: 'used', to: nodeId.build('model', project.name, model), at },
-    { kind: 'mention', id: agent, at },
-    { kind: 'edge', from: id, relation: 'wasAssociatedWith', to: agent, at },
+    ...recordOfDecision(project.name, decision, local),
     {
       kind: 'update',
       id: deployment,
@@ -136,6 +133,19 @@ async function reinstate(project: ProjectSettings, decision: Decision, local: st
   await announce(project, decision, events);
 }
 
+/** The record of a decision: what it is on, and who took it. */
+function recordOfDecision(project: string, decision: Decision, local: string): Write[] {
+  const { model, decidedBy, at } = decision;
+  const id = nodeId.build('decision', project, local);
+  const agent = nodeId.build('agent', project, decidedBy);
+  return [
+    { kind: 'create', type: 'decision', project, local, record: decision },
+    { kind: 'edge', from: id, relation: 'used', to: nodeId.build('model', project, model), at },
+    { kind: 'mention', id: agent, at },
+    { kind: 'edge', from: id, relation: 'wasAssociatedWith', to: agent, at },
+  ];
+}
+
 const statusAfter = { approve: 'approved', reject: 'rejected', ask: 'awaiting-approval' } as const;
 
 async function record(
@@ -148,13 +158,9 @@ async function record(
 ) {
   const id = nodeId.build('decision', project.name, local);
   const modelId = nodeId.build('model', project.name, decision.model);
-  const agent = nodeId.build('agent', project.name, decision.decidedBy);
   const outcome = await services.lineage.write([
-    { kind: 'create', type: 'decision', project: project.name, local, record: decision },
-    { kind: 'edge', from: id, relation: 'used', to: modelId, at: decision.at },
+    ...recordOfDecision(project.name, decision, local),
     { kind: 'edge', from: id, relation: 'wasInformedBy', to: nodeId.build(...informedBy), at: decision.at },
-    { kind: 'mention', id: agent, at: decision.at },
-    { kind: 'edge', from: id, relation: 'wasAssociatedWith', to: agent, at: decision.at },
     { kind: 'update', id: modelId, set: { status: statusAfter[decision.decision] }, expect: { status: [expected] } },
   ]);
   if (!outcome.written) throw new ConcurrentChange(id);
