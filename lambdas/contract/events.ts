@@ -9,6 +9,9 @@ import { projectName } from './settings.ts';
 
 export const EVENT_SOURCE = 'flywheel';
 
+/** The archive of the bus keeps events so long, and a demand is recorded so long: a replayed event is checked by its record. */
+export const ARCHIVE_DAYS = 90;
+
 const project = projectName;
 const at = z.iso.datetime();
 const version = z.int().check(z.minimum(1));

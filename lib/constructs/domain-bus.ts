@@ -3,11 +3,9 @@ import { CfnResource, Duration, Stack } from 'aws-cdk-lib';
 import { EventBus } from 'aws-cdk-lib/aws-events';
 import { AnyPrincipal, Effect, PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
-import { EVENT_SOURCE } from '../../lambdas/contract/events.ts';
+import { ARCHIVE_DAYS, EVENT_SOURCE } from '../../lambdas/contract/events.ts';
 import { Access, type Permission } from './access.ts';
 import { functionPath } from './function-path.ts';
-
-const ARCHIVE_DAYS = 90;
 
 /** A domain event, or the event of a schedule that a function divides. */
 interface PublishedEvent {

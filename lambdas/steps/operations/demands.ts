@@ -3,7 +3,7 @@
  * them. An event, or a call of a function, that says a person demanded something is worth nothing without the record.
  */
 import type * as z from 'zod/mini';
-import type { EventDefinition } from '../../contract/events.ts';
+import { ARCHIVE_DAYS, type EventDefinition } from '../../contract/events.ts';
 import { itemKey } from '../../contract/keys.ts';
 import { demandRecord } from '../../contract/records.ts';
 import { HttpProblem } from '../../runtime/http-handler.ts';
@@ -19,8 +19,7 @@ interface DemandDetail {
 /** The event that a demand is published as. */
 type DemandEvent<Detail> = EventDefinition<string, z.ZodMiniType<Detail, Detail>>;
 
-/** As long as the archive of the bus can replay the event. */
-const KEEP_SECONDS = 90 * 24 * 3600;
+const KEEP_SECONDS = ARCHIVE_DAYS * 24 * 3600;
 
 /**
  * Records a demand once and publishes it as it is recorded: the same demand again is the same event to the letter.
