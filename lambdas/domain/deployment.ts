@@ -108,9 +108,9 @@ export function deploymentRequests(
 }
 
 /**
- * Every fleet is watched for the bake twice: while it has a part of the traffic, and once it has all of it
+ * A fleet is watched for the bake while it has a part of the traffic, and again once it has all of it
  * (TerminationWaitInSeconds), when the old fleet is still there to go back to. A canary needs a second instance to be a part
- * of: with one, the new fleet takes all traffic at once.
+ * of: with one, the new fleet takes all traffic at once, and is watched after that only.
  *
  * The canary is a number of instances, because SageMaker does not say how it rounds CAPACITY_PERCENT of a small fleet; it takes
  * at most half of one.
