@@ -1,6 +1,7 @@
 /** Policies of keys, and the permissions that a request needs beside the one of its name. */
 import {
   CreateTableCommand,
+  type CreateTableCommandInput,
   DynamoDBClient,
   GetItemCommand,
   PutItemCommand,
@@ -110,18 +111,24 @@ async function objectKeepsKey(cloud: Clients): Promise<boolean> {
   return `${await reads(policy(everything))},${await reads(allBut('kms:Decrypt'))}` === 'allowed,AccessDenied';
 }
 
-async function tableNeedsKey(cloud: Clients): Promise<boolean> {
+/** Name of a new table with the partition key `pk`. */
+async function tableWith(cloud: Clients, settings: Partial<CreateTableCommandInput> = {}): Promise<string> {
   const TableName = unique();
-  const KMSMasterKeyId = await makeKey(cloud, byPolicies);
   await cloud.dynamodb.send(
     new CreateTableCommand({
       TableName,
       BillingMode: 'PAY_PER_REQUEST',
       KeySchema: [{ AttributeName: 'pk', KeyType: 'HASH' }],
       AttributeDefinitions: [{ AttributeName: 'pk', AttributeType: 'S' }],
-      SSESpecification: { Enabled: true, SSEType: 'KMS', KMSMasterKeyId },
+      ...settings,
     }),
   );
+  return TableName;
+}
+
+async function tableNeedsKey(cloud: Clients): Promise<boolean> {
+  const KMSMasterKeyId = await makeKey(cloud, byPolicies);
+  const TableName = await tableWith(cloud, { SSESpecification: { Enabled: true, SSEType: 'KMS', KMSMasterKeyId } });
   const reads = async (document: string) => {
     const client = new DynamoDBClient(await optionsOfRole(cloud, document));
     return errorOf(client.send(new GetItemCommand({ TableName, Key: { pk: { S: 'x' } } })));
@@ -131,15 +138,7 @@ async function tableNeedsKey(cloud: Clients): Promise<boolean> {
 
 /** Client that may write the partitions `mine/...` of a table, as a role whose policy says so. */
 async function ownerOfPartitions(cloud: Clients): Promise<{ TableName: string; client: DynamoDBClient }> {
-  const TableName = unique();
-  await cloud.dynamodb.send(
-    new CreateTableCommand({
-      TableName,
-      BillingMode: 'PAY_PER_REQUEST',
-      KeySchema: [{ AttributeName: 'pk', KeyType: 'HASH' }],
-      AttributeDefinitions: [{ AttributeName: 'pk', AttributeType: 'S' }],
-    }),
-  );
+  const TableName = await tableWith(cloud);
   const document = policy({
     Effect: 'Allow',
     Action: ['dynamodb:PutItem', 'dynamodb:DeleteItem'],
