@@ -17,7 +17,7 @@ import { describeContainment, findContainment } from '../../../local/sagemaker/c
 import { ServiceModel } from '../../../local/sagemaker/core/service-model.ts';
 import { findServiceModel } from '../../../local/sagemaker/options.ts';
 import { startSageMakerLocal } from '../../../local/sagemaker/start.ts';
-import { pageHeaders, rawRequest } from '../support/raw-request.ts';
+import { pageHeaders, programHeaders, rawRequest } from '../support/raw-request.ts';
 import { clientOf, eventually, Session, serverOptions } from './jobs/support/session.ts';
 
 const rootKey = { accessKeyId: 'test', secretAccessKey: 'test' };
@@ -221,7 +221,7 @@ describe('requests', () => {
     expect(answer).toMatchObject({ status: 403, body: expect.stringContaining('programs on this machine only') });
   });
 
-  test.each([{}, { host: 'localhost' }, { 'sec-fetch-site': 'none' }])('a program is answered: %o', async (headers) => {
+  test.each(programHeaders)('a program is answered: %o', async (headers) => {
     expect(await rawRequest(session.server.url, '/_flywheel/health', { headers })).toMatchObject({ status: 200 });
     const signed = await signedFor(headers.host ?? new URL(session.server.url).host);
     const answer = await rawRequest(session.server.url, '/', { ...signed, headers: { ...signed.headers, ...headers } });

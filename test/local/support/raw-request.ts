@@ -27,6 +27,14 @@ export function rawRequest(
   });
 }
 
+/** Headers with which a program is answered, and the address that a user types into a browser. */
+export const programHeaders: readonly Readonly<Record<string, string>>[] = [
+  {},
+  { host: 'localhost' },
+  { host: '127.0.0.1:1' },
+  { 'sec-fetch-site': 'none' },
+];
+
 /** Headers that only a web page's request has, by what they say. */
 export const pageHeaders: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'another origin': { origin: 'https://page.example' },
