@@ -1,6 +1,6 @@
 /** `/opt/ml` and the folder of this machine that stands in for it, in the words of commands and environments. */
 
-const officialRoot = '/opt/ml';
+export const officialRoot = '/opt/ml';
 
 // '/opt/ml' counts only as a whole path prefix: '/opt/mlflow' and '/srv/opt/ml' are other folders.
 const inWord = /(^|[=:,])\/opt\/ml(?=$|[/:,])/g;

@@ -1,7 +1,7 @@
 /** What is started for a container: its program itself, or the one that first gives it namespaces. */
 import { mkdirSync } from 'node:fs';
 import type { ContainerOptions } from './container-options.ts';
-import { officialWord, rewriteCommand, rewriteEnvironment } from './container-root.ts';
+import { officialRoot, officialWord, rewriteCommand, rewriteEnvironment } from './container-root.ts';
 import { type Containment, namespacesProgram, pythonOptions } from './containment.ts';
 
 export interface Launch {
@@ -14,7 +14,6 @@ export interface Launch {
 }
 
 const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
-const officialRoot = '/opt/ml';
 
 const plainProcesses: Containment = { kind: 'processes', reason: 'no namespaces were asked for' };
 
