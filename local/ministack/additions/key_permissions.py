@@ -7,7 +7,9 @@
 | queues | GenerateDataKey and Decrypt to send | Decrypt to receive |
 | tables | Decrypt | Decrypt |
 
-The key's policy decides along with the caller's. MiniStack 1.5.33 asks about no key.
+The key's policy decides along with the caller's. MiniStack 1.5.33 asks about no key. AWS's word: the API reference of
+CreateMultipartUpload; "key management" in the developer guides of SNS and SQS, and the CDK's grants of both
+(aws-sns/grants.json, aws-sqs/grants.json); for writes to a table, where no guide says it, aws-cdk#10010.
 """
 
 import contextvars
