@@ -35,14 +35,10 @@ export const deployedStack = (name: string, content: unknown): DeployedStack => 
 export const deployedStacks = ({ stacks }: CloudAssembly): DeployedStack[] =>
   stacks.map(({ stackName, template: content }) => deployedStack(stackName, content));
 
-export interface Place {
-  readonly account: string;
-  readonly region: string;
-}
-
+const ACCOUNT = '111122223333';
 /** No other region's name is longer, and the registries of images are known in it. */
-const LONGEST_REGION = 'ap-southeast-1';
-export const somewhere: Place = { account: '111122223333', region: LONGEST_REGION };
+const REGION = 'ap-southeast-1';
+const URL_SUFFIX = 'amazonaws.com';
 
 interface Naming {
   /** Characters at most; CloudFormation cuts what it makes of stack, logical id and twelve random characters. */
@@ -76,11 +72,9 @@ const KEY_ID = '11112222-3333-4444-5555-666677778888';
 
 export class DeployedValues {
   readonly #stacks: ReadonlyMap<string, DeployedStack>;
-  readonly #place: Place;
 
-  constructor(stacks: readonly DeployedStack[], place: Place = somewhere) {
+  constructor(stacks: readonly DeployedStack[]) {
     this.#stacks = new Map(stacks.map((stack) => [stack.name, stack]));
-    this.#place = place;
   }
 
   /** @param stack in whose template the value stands */
@@ -149,19 +143,17 @@ export class DeployedValues {
   }
 
   #reference(stack: DeployedStack, id: string): string {
-    const { account, region } = this.#place;
     const pseudo: Readonly<Record<string, string>> = {
-      'AWS::AccountId': account,
-      'AWS::Region': region,
-      'AWS::Partition': partitionOf(region),
-      'AWS::URLSuffix': urlSuffixOf(region),
+      'AWS::AccountId': ACCOUNT,
+      'AWS::Region': REGION,
+      'AWS::Partition': 'aws',
+      'AWS::URLSuffix': URL_SUFFIX,
       'AWS::StackName': stack.name,
     };
     const known = pseudo[id];
     if (known !== undefined) return known;
     const type = stack.template.Resources[id]?.Type ?? '';
-    if (type === 'AWS::SQS::Queue')
-      return `https://sqs.${region}.${urlSuffixOf(region)}/${account}/${nameOf(stack, id, type)}`;
+    if (type === 'AWS::SQS::Queue') return `https://sqs.${REGION}.${URL_SUFFIX}/${ACCOUNT}/${nameOf(stack, id, type)}`;
     return namings[type]?.refIsArn ? this.#attribute(stack, id, 'Arn') : nameOf(stack, id, type);
   }
 
@@ -170,10 +162,9 @@ export class DeployedValues {
     const naming = namings[type];
     const name = nameOf(stack, id, type);
     if (!attribute.endsWith('Arn') || !naming) return name;
-    const { account, region } = this.#place;
     const { service, before = '', after = '', global } = naming;
-    const where = global === 'both' ? ':' : `${global === 'region' ? '' : region}:${account}`;
-    return `arn:${partitionOf(region)}:${service}:${where}:${before}${name}${after}`;
+    const where = global === 'both' ? ':' : `${global === 'region' ? '' : REGION}:${ACCOUNT}`;
+    return `arn:aws:${service}:${where}:${before}${name}${after}`;
   }
 }
 
@@ -182,7 +173,3 @@ function nameOf(stack: DeployedStack, id: string, type: string): string {
   const name = `${stack.name}-${id}`.slice(0, (namings[type]?.longest ?? 255) - RANDOM.length - 1);
   return type === 'AWS::S3::Bucket' ? `${name}-${RANDOM}`.toLowerCase() : `${name}-${RANDOM}`;
 }
-
-const inChina = (region: string): boolean => region.startsWith('cn-');
-const partitionOf = (region: string): string => (inChina(region) ? 'aws-cn' : 'aws');
-const urlSuffixOf = (region: string): string => (inChina(region) ? 'amazonaws.com.cn' : 'amazonaws.com');
