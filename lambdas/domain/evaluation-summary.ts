@@ -6,6 +6,7 @@ import { recordLimits } from '../contract/limits.ts';
 import type { EvaluationFile } from '../contract/model-files.ts';
 import { minimizedMetrics } from '../contract/settings.ts';
 import { UnusableFile } from './errors.ts';
+import { truncate } from './truncate.ts';
 
 type Slice = EvaluationFile['slices'][number];
 
@@ -50,8 +51,7 @@ export function summarizeEvaluation(file: EvaluationFile, metric: string): Evalu
 
 const bytesOf = (value: unknown): number => Buffer.byteLength(JSON.stringify(value));
 
-const withShortName = (slice: Slice): Slice =>
-  slice.value.length > SLICE_NAME ? { ...slice, value: `${slice.value.slice(0, SLICE_NAME)}…` } : slice;
+const withShortName = (slice: Slice): Slice => ({ ...slice, value: truncate(slice.value, SLICE_NAME) });
 
 function withMetric(slice: Slice, metric: string): Slice {
   const only = (metrics: Readonly<Record<string, number>>) =>

@@ -12,6 +12,7 @@ import { modelKey } from '../contract/keys.ts';
 import { captureLimits, recordLimits } from '../contract/limits.ts';
 import { type BaselineFile, baselineFile, type EvaluationFile, evaluationFile } from '../contract/model-files.ts';
 import { UnusableFile } from '../domain/errors.ts';
+import { truncate } from '../domain/truncate.ts';
 
 export type ModelStore = ReturnType<typeof modelStore>;
 
@@ -92,7 +93,7 @@ export function modelStore(bucket: string, client = new S3Client({})) {
 
 /** Of a file that may hold anything: the first few, each cut. */
 function describeIssues(issues: readonly z.core.$ZodIssue[]): string {
-  const short = (text: string) => (text.length > 150 ? `${text.slice(0, 150)}…` : text);
+  const short = (text: string) => truncate(text, 150);
   const told = issues.slice(0, 3).map(({ path, message }) => `${short(path.join('.'))}: ${short(message)}`);
   return `: ${told.join('; ')}`;
 }

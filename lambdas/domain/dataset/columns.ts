@@ -5,6 +5,7 @@
  */
 import { requestLimits, uploadLimits } from '../../contract/limits.ts';
 import type { ColumnSettings } from '../../contract/settings.ts';
+import { truncate } from '../truncate.ts';
 import { expectedOfType, type Read, readNative, textReaders, type Value } from './values.ts';
 
 export type Columns = Readonly<Record<string, ColumnSettings>>;
@@ -133,7 +134,7 @@ export function show(value: unknown): string {
 }
 
 export function shorten(text: string): string {
-  return text.length > SHOWN_CHARACTERS ? `${text.slice(0, SHOWN_CHARACTERS)}…` : text;
+  return truncate(text, SHOWN_CHARACTERS);
 }
 
 const SHOWN_CHARACTERS = 80;

@@ -5,6 +5,7 @@
 import * as z from 'zod/mini';
 import type { BaselineFile, FeatureBins } from '../../contract/model-files.ts';
 import type { MonitoringSettings } from '../../contract/settings.ts';
+import { truncate } from '../truncate.ts';
 import { type BinCounts, baselineCounts, type Counts, encodeCounts, fingerprint, layoutOf } from './counts.ts';
 import {
   chiSquareTest,
@@ -179,7 +180,7 @@ function compareValues(
 const FEATURES_TOLD = 50;
 
 /** A job wrote the names of features and values. */
-const cut = (text: string) => (text.length > 100 ? `${text.slice(0, 100)}…` : text);
+const cut = (text: string) => truncate(text, 100);
 
 /** A sentence for each drifted feature, largest PSI first: how much, and which bin moved most. */
 function describeDrifted(baseline: BaselineFile, counts: Counts, measured: Measured, policy: DriftPolicy): string[] {

@@ -5,6 +5,7 @@
 import { recordLimits } from '../../contract/limits.ts';
 import type { EvaluationFile } from '../../contract/model-files.ts';
 import { type GateSettings, minimizedMetrics } from '../../contract/settings.ts';
+import { truncate } from '../truncate.ts';
 
 export interface GateReason {
   /** `limit:auc`, `beat-champion`, `slice:carrier=UA`, ... */
@@ -223,7 +224,7 @@ function unavailable(metric: string, metrics: Readonly<Record<string, { value: n
 
 const NAMES = 20;
 const NAME_CHARACTERS = 100;
-const cut = (name: string) => (name.length > NAME_CHARACTERS ? `${name.slice(0, NAME_CHARACTERS)}…` : name);
+const cut = (name: string) => truncate(name, NAME_CHARACTERS);
 
 /** The first of the names that a job wrote. */
 function listed(names: readonly string[]): string {
