@@ -15,7 +15,7 @@ export interface EventPublisher {
   publishAll<E extends AnyEventDefinition>(definition: E, details: readonly z.input<E['detail']>[]): Promise<void>;
 }
 
-/** Entries that PutEvents takes at once. */
+/** Entries that PutEvents takes at once (API reference: `Entries` has at most 10 members). */
 const MOST_ENTRIES = 10;
 
 export function eventPublisher(busName: string, client = new EventBridgeClient({})): EventPublisher {
