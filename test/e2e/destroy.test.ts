@@ -8,6 +8,7 @@ import {
   DeleteObjectCommand,
   HeadBucketCommand,
   ListObjectVersionsCommand,
+  NotFound,
   PutBucketVersioningCommand,
   PutObjectCommand,
   S3Client,
@@ -177,6 +178,6 @@ describe('an environment', () => {
     expect(answer.buckets[RawBucket]).toBeGreaterThan(2);
     expect(await stacks()).toEqual([]);
     for (const Bucket of [RawBucket, DatasetBucket, ModelBucket, CaptureBucket])
-      await expect(s3.send(new HeadBucketCommand({ Bucket }))).rejects.toThrow();
+      await expect(s3.send(new HeadBucketCommand({ Bucket }))).rejects.toThrow(NotFound);
   });
 });
