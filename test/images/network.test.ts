@@ -1,29 +1,11 @@
 /** The network: trained on `pytorch:2.13-cu133-amzn2023-sagemaker`, evaluated and served on `sagemaker-xgboost:3.2-0`. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { inScriptMode } from '../../lambdas/domain/training-run.ts';
 import { tabular } from '../../lib/config/index.ts';
-import { ImageContainer } from './support/container.ts';
-import {
-  ask,
-  BAD,
-  evaluate,
-  GOOD,
-  REFUSED,
-  serve,
-  startTraining,
-  type Trial,
-  trainingRequest,
-  trial,
-} from './support/jobs.ts';
+import { containersOfFile, ImageContainer } from './support/container.ts';
+import { evaluate, expectAnswers, startTraining, type Trial, trainingRequest, trial } from './support/jobs.ts';
 
-const containers: ImageContainer[] = [];
-const keep = (made: ImageContainer) => {
-  containers.push(made);
-  return made;
-};
-afterAll(() => {
-  for (const each of containers) each.remove();
-});
+const keep = containersOfFile();
 
 let network: Trial;
 let trained: ImageContainer;
@@ -40,18 +22,12 @@ it("is evaluated on XGBoost's image, without PyTorch, against a champion of the 
   expect(code, output).toBe(0);
   expect(JSON.parse(evaluation.read('processing/output/evaluation.json') ?? '')).toMatchObject({
     rows: expect.any(Number),
+    champion: expect.any(Object),
   });
 });
 
 it("answers on XGBoost's image, and refuses with 400 and why", async () => {
-  const server = await serve(keep(ImageContainer.xgboost()), network, trained.modelArchive());
-  const answers = [await ask(server.url, GOOD), await ask(server.url, BAD)];
-  server.stop();
-  await server.ended;
-  expect(answers, server.output()).toEqual([
-    { status: 200, body: { predictions: [expect.any(Number), expect.any(Number)], modelVersion: 'trial/2' } },
-    { status: 400, body: { error: REFUSED } },
-  ]);
+  await expectAnswers(keep(ImageContainer.xgboost()), network, trained.modelArchive());
 });
 
 describe("PyTorch's toolkit", () => {

@@ -1,16 +1,15 @@
 /** XGBoost on `sagemaker-xgboost:3.2-0`: as this platform asks for it, and by the toolkits whose place that takes. */
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
 import * as z from 'zod';
 import { inScriptMode } from '../../lambdas/domain/training-run.ts';
-import { ImageContainer } from './support/container.ts';
+import { containersOfFile, ImageContainer } from './support/container.ts';
 import {
-  ask,
   BAD,
   evaluate,
+  expectAnswers,
   GOOD,
   REFUSED,
-  serve,
   startTraining,
   type Trial,
   trainingRequest,
@@ -18,15 +17,8 @@ import {
   unpackModel,
 } from './support/jobs.ts';
 
-const containers: ImageContainer[] = [];
-const container = () => {
-  const made = ImageContainer.xgboost();
-  containers.push(made);
-  return made;
-};
-afterAll(() => {
-  for (const each of containers) each.remove();
-});
+const keep = containersOfFile();
+const container = () => keep(ImageContainer.xgboost());
 
 let project: Trial;
 /** model.tar.gz of a training job. */
@@ -89,17 +81,7 @@ describe('script mode of the image, which a job without entrypoint would run in'
 
 describe('an endpoint', () => {
   it('answers with predictions and the version, and a request that it refuses with 400 and why', async () => {
-    const server = await serve(container(), project, model);
-    const answers = [await ask(server.url, GOOD), await ask(server.url, BAD)];
-    server.stop();
-    await server.ended;
-    expect(answers, server.output()).toEqual([
-      {
-        status: 200,
-        body: { predictions: [expect.any(Number), expect.any(Number)], modelVersion: 'trial/2' },
-      },
-      { status: 400, body: { error: REFUSED } },
-    ]);
+    await expectAnswers(container(), project, model);
   });
 
   it('with several models does so, too, by the other toolkit of the image', async () => {

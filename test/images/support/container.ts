@@ -7,6 +7,7 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, 
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
+import { afterAll } from 'vitest';
 import { runContainer } from '../../../local/sagemaker/container/run-container.ts';
 
 const venvs = join(process.cwd(), '.flywheel/venv');
@@ -142,6 +143,18 @@ export class ImageContainer {
     for (const each of this.#running) each.abort();
     rmSync(this.#folder, { recursive: true, force: true });
   }
+}
+
+/** Keeps containers for the tests of a file, and removes them at its end. */
+export function containersOfFile(): (made: ImageContainer) => ImageContainer {
+  const containers: ImageContainer[] = [];
+  afterAll(() => {
+    for (const each of containers) each.remove();
+  });
+  return (made) => {
+    containers.push(made);
+    return made;
+  };
 }
 
 const startLimitMs = 60_000;

@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { gunzipSync } from 'node:zlib';
 import type { CreateTrainingJobCommandInput } from '@aws-sdk/client-sagemaker';
+import { expect } from 'vitest';
 import type { ModelRecord, TrainingRunRecord } from '../../../lambdas/contract/records.ts';
 import type { ProjectSettings } from '../../../lambdas/contract/settings.ts';
 import { deploymentRequests } from '../../../lambdas/domain/deployment.ts';
@@ -109,7 +110,7 @@ export function evaluate(
 }
 
 /** Unpacks a model and starts the image's `serve`. @returns where it answers, once it is healthy */
-export async function serve(
+async function serve(
   container: ImageContainer,
   { settings }: Trial,
   model: Buffer,
@@ -139,8 +140,20 @@ export const GOOD = [ROW, { ...ROW, delay: -10 }];
 export const BAD = [ROW, { ...ROW, delay: 'late' }];
 export const REFUSED = "row 2, column 'delay': expected a finite number, got JSON string";
 
+/** A server of this model answers with predictions and the version, and a request that it refuses with 400 and why. */
+export async function expectAnswers(container: ImageContainer, trial: Trial, model: Buffer): Promise<void> {
+  const server = await serve(container, trial, model);
+  const answers = [await ask(server.url, GOOD), await ask(server.url, BAD)];
+  server.stop();
+  await server.ended;
+  expect(answers, server.output()).toEqual([
+    { status: 200, body: { predictions: [expect.any(Number), expect.any(Number)], modelVersion: 'trial/2' } },
+    { status: 400, body: { error: REFUSED } },
+  ]);
+}
+
 /** Status and body of one request for predictions. */
-export async function ask(url: string, instances: readonly object[]): Promise<{ status: number; body: unknown }> {
+async function ask(url: string, instances: readonly object[]): Promise<{ status: number; body: unknown }> {
   const answer = await fetch(url, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
