@@ -3,11 +3,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { EventBridgeClient, PutEventsCommand } from '@aws-sdk/client-eventbridge';
 import { CreateRoleCommand, IAMClient, PutRolePolicyCommand } from '@aws-sdk/client-iam';
-import { GetFunctionConfigurationCommand, InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
+import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import { GetBucketEncryptionCommand, GetObjectCommand, S3Client } from '@aws-sdk/client-s3';
-import { AssumeRoleCommand, STSClient } from '@aws-sdk/client-sts';
 import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
 import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { type Api, connectApi, demand } from '../../cli/api.ts';
@@ -23,6 +21,7 @@ import { stackNames } from '../../lib/stack-names.ts';
 import { repository } from '../../local/cloud/layout.ts';
 import { type Deployed, type DeployedProject, deployed } from './deployed.ts';
 import { LOOP_MS, WAIT } from './observed.ts';
+import { type Credentials, functionSession, publish, sessionOf } from './publishing.ts';
 import { trialCsv } from './trial.ts';
 
 const ACCOUNT = '000000000000';
@@ -39,18 +38,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await flywheel.stop();
 });
-
-interface Credentials {
-  readonly accessKeyId: string;
-  readonly secretAccessKey: string;
-  readonly sessionToken: string;
-}
-
-async function sessionOf(RoleArn: string, RoleSessionName: string): Promise<Credentials> {
-  const { Credentials: given } = await new STSClient({}).send(new AssumeRoleCommand({ RoleArn, RoleSessionName }));
-  const { AccessKeyId = '', SecretAccessKey = '', SessionToken = '' } = given ?? {};
-  return { accessKeyId: AccessKeyId, secretAccessKey: SecretAccessKey, sessionToken: SessionToken };
-}
 
 interface May {
   readonly Action: string;
@@ -72,21 +59,9 @@ async function personWho(role: string, session: string, ...may: readonly May[]) 
   return sessionOf(`arn:aws:iam::${ACCOUNT}:role/${role}`, session);
 }
 
-/** As the person in the middle of a function would have them. */
-async function functionSession(handler: string): Promise<Credentials> {
-  const FunctionName = flywheel.outputs.Functions[handler];
-  const { Role = '' } = await new LambdaClient({}).send(new GetFunctionConfigurationCommand({ FunctionName }));
-  return sessionOf(Role, 'stolen');
-}
-
-/** Puts an event on the bus; fails with AWS's words when the call or the entry is refused. */
-async function publish(DetailType: string, detail: object, credentials?: Credentials): Promise<void> {
-  const client = new EventBridgeClient(credentials ? { credentials } : {});
-  const Detail = JSON.stringify({ project: PROJECT, at: new Date().toISOString(), ...detail });
-  const entry = { EventBusName: flywheel.outputs.EventBus, Source: 'flywheel', DetailType, Detail };
-  const { Entries } = await client.send(new PutEventsCommand({ Entries: [entry] }));
-  if (Entries?.[0]?.ErrorCode) throw new Error(`${Entries[0].ErrorCode} ${Entries[0].ErrorMessage}`);
-}
+const sessionOfFunction = (handler: string) => functionSession(flywheel, handler);
+const put = (detailType: string, detail: object, credentials?: Credentials) =>
+  publish(flywheel, detailType, { project: PROJECT, ...detail }, credentials);
 const forged = {
   model: 1,
   decision: 'approve',
@@ -99,18 +74,18 @@ const denied = /AccessDenied|not authorized/i;
 describe('an approval on the bus', () => {
   it('is refused from an administrator of events and from the root user', async () => {
     const administrator = await person('events-admin', 'eve', 'events:*', '*');
-    await expect(publish('ApprovalGiven', forged, administrator)).rejects.toThrow(denied);
-    await expect(publish('ApprovalGiven', forged)).rejects.toThrow(denied);
+    await expect(put('ApprovalGiven', forged, administrator)).rejects.toThrow(denied);
+    await expect(put('ApprovalGiven', forged)).rejects.toThrow(denied);
   });
 
   it('is refused from a function that publishes, but other events, and from one that publishes none', async () => {
-    const evaluating = await functionSession('start-evaluation');
+    const evaluating = await sessionOfFunction('start-evaluation');
     const started = { model: 99, champion: null, jobName: 'probe' };
-    await publish('EvaluationStarted', started, evaluating);
+    await put('EvaluationStarted', started, evaluating);
     await project.event('EvaluationStarted', { model: 99 });
-    await expect(publish('ApprovalGiven', forged, evaluating)).rejects.toThrow(denied);
-    await expect(publish('ModelApproved', { ...forged, reasons: [] }, evaluating)).rejects.toThrow(denied);
-    await expect(publish('ApprovalGiven', forged, await functionSession('predict'))).rejects.toThrow(denied);
+    await expect(put('ApprovalGiven', forged, evaluating)).rejects.toThrow(denied);
+    await expect(put('ModelApproved', { ...forged, reasons: [] }, evaluating)).rejects.toThrow(denied);
+    await expect(put('ApprovalGiven', forged, await sessionOfFunction('predict'))).rejects.toThrow(denied);
   });
 
   it('does nothing in a function that is called past the bus, as a redrive calls it', async () => {
@@ -131,7 +106,7 @@ describe('an approval on the bus', () => {
 describe('a function that is taken over', () => {
   /** The store as the function itself would have it. */
   const storeOf = async (handler: string) => {
-    const client = DynamoDBDocumentClient.from(new DynamoDBClient({ credentials: await functionSession(handler) }));
+    const client = DynamoDBDocumentClient.from(new DynamoDBClient({ credentials: await sessionOfFunction(handler) }));
     return lineageStore(flywheel.outputs.LineageTable, client);
   };
   const at = '2026-11-24T12:00:00.000Z';
@@ -276,7 +251,7 @@ describe('who has no more than the README says', () => {
 
   it('reads the status with what waits and why, and no other stack', async () => {
     const { LineageTable, DeadLetterQueues, UnansweredRequestsQueue } = flywheel.outputs;
-    await publish('ModelEvaluated', { model: 'no number' }, await functionSession('finish-evaluation'));
+    await put('ModelEvaluated', { model: 'no number' }, await sessionOfFunction('finish-evaluation'));
     const letter = { handler: 'judge-candidate', waiting: 1, reasons: [expect.stringContaining('model')] };
     await vi.waitFor(async () => expect(await peekDeadLetters(DeadLetterQueues)).toContainEqual(letter), WAIT);
 

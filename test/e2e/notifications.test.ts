@@ -14,21 +14,15 @@ import {
   EventBridgeClient,
   ListRulesCommand,
   ListTargetsByRuleCommand,
-  PutEventsCommand,
   PutTargetsCommand,
 } from '@aws-sdk/client-eventbridge';
-import {
-  GetFunctionConfigurationCommand,
-  GetPolicyCommand,
-  LambdaClient,
-  RemovePermissionCommand,
-} from '@aws-sdk/client-lambda';
+import { GetPolicyCommand, LambdaClient, RemovePermissionCommand } from '@aws-sdk/client-lambda';
 import { DeleteMessageCommand, type Message, ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
-import { AssumeRoleCommand, STSClient } from '@aws-sdk/client-sts';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import * as z from 'zod';
 import { type Deployed, deployed } from './deployed.ts';
 import { answer, WAIT } from './observed.ts';
+import { functionSession, publish } from './publishing.ts';
 import { PROJECT } from './trial.ts';
 
 let flywheel: Deployed;
@@ -57,14 +51,14 @@ describe('the topic', () => {
   });
 
   it('tells its subscribers of a model that waits for approval', async () => {
-    await publish('judge-candidate', 'ApprovalRequested', { model: 7, reasons: ['a test'] });
+    await publishAs('judge-candidate', 'ApprovalRequested', { model: 7, reasons: ['a test'] });
     expect(await published()).toContain(`npx flywheel approve ${PROJECT}/7 --env local`);
   });
 });
 
 describe('a dead-letter queue', () => {
   it('receives an event on which its function fails', async () => {
-    await publish('finish-evaluation', 'ModelEvaluated', { model: 'no number' });
+    await publishAs('finish-evaluation', 'ModelEvaluated', { model: 'no number' });
     const letter = await received(flywheel.outputs.DeadLetterQueues['judge-candidate'] ?? '');
     expect(letter.MessageAttributes?.ErrorMessage?.StringValue).toContain('model');
   });
@@ -76,7 +70,7 @@ describe('a dead-letter queue', () => {
     for (const { Sid } of z.object({ Statement: z.array(z.object({ Sid: z.string() })) }).parse(JSON.parse(Policy))
       .Statement)
       await lambda.send(new RemovePermissionCommand({ FunctionName, StatementId: Sid }));
-    await publish('judge-candidate', 'ModelApproved', { model: 7, decidedBy: 'a test', reasons: [] });
+    await publishAs('judge-candidate', 'ModelApproved', { model: 7, decidedBy: 'a test', reasons: [] });
     const letter = await received(flywheel.outputs.DeadLetterQueues['deploy-model'] ?? '');
     expect(letter.MessageAttributes?.ERROR_CODE?.StringValue).toBe('NO_PERMISSIONS');
   });
@@ -85,7 +79,7 @@ describe('a dead-letter queue', () => {
 describe('a request for approval that reaches nobody', () => {
   it('is in the status with model and reason, and a redrive leaves it and says what to do', async () => {
     await loseTopic();
-    await publish('judge-candidate', 'ApprovalRequested', { model: 8, reasons: ['a test'] });
+    await publishAs('judge-candidate', 'ApprovalRequested', { model: 8, reasons: ['a test'] });
     const request = { model: `${PROJECT}/8`, reason: expect.stringMatching(/^[A-Z_]+: ./) };
     const shown = { unansweredRequests: { waiting: 1, requests: [request] } };
     await vi.waitFor(async () => expect(await answer(flywheel, 'status')).toMatchObject(shown), WAIT);
@@ -115,21 +109,9 @@ async function loseTopic(): Promise<void> {
   await events.send(new PutTargetsCommand({ Rule, EventBusName, Targets: elsewhere }));
 }
 
-/** As a function does whose event it is: the bus takes it from nobody else. */
-async function publish(handler: string, DetailType: string, detail: object): Promise<void> {
-  const FunctionName = flywheel.outputs.Functions[handler];
-  const { Role } = await new LambdaClient({}).send(new GetFunctionConfigurationCommand({ FunctionName }));
-  const assume = new AssumeRoleCommand({ RoleArn: Role, RoleSessionName: 'test' });
-  const {
-    AccessKeyId = '',
-    SecretAccessKey = '',
-    SessionToken = '',
-  } = (await new STSClient({}).send(assume)).Credentials ?? {};
-  const credentials = { accessKeyId: AccessKeyId, secretAccessKey: SecretAccessKey, sessionToken: SessionToken };
-  const Detail = JSON.stringify({ project: PROJECT, at: new Date().toISOString(), ...detail });
-  const entry = { EventBusName: flywheel.outputs.EventBus, Source: 'flywheel', DetailType, Detail };
-  await new EventBridgeClient({ credentials }).send(new PutEventsCommand({ Entries: [entry] }));
-}
+/** As a function does whose event it is. */
+const publishAs = async (handler: string, detailType: string, detail: object) =>
+  publish(flywheel, detailType, { project: PROJECT, ...detail }, await functionSession(flywheel, handler));
 
 /** URL of a new queue that the topic delivers to. */
 async function subscribe(topic: string): Promise<string> {
