@@ -8,7 +8,6 @@ import { PutObjectCommand } from '@aws-sdk/client-s3';
 import {
   CreateEndpointCommand,
   CreateEndpointConfigCommand,
-  CreateModelCommand,
   DeleteEndpointCommand,
   UpdateEndpointWeightsAndCapacitiesCommand,
   waitUntilEndpointDeleted,
@@ -64,22 +63,7 @@ describe('an endpoint', () => {
   test('under network isolation reaches nothing, and is reached and started again all the same', async () => {
     const port = new URL(session.cloud.url).port;
     expect((await session.invoke('first', `connect ${port}`)).text).toBe('connected');
-    const ModelDataUrl = await session.cloud.putModel('isolated');
-    await session.sagemaker.send(
-      new CreateModelCommand({
-        ModelName: 'isolated',
-        PrimaryContainer: { Image: image, ModelDataUrl },
-        ExecutionRoleArn: roleArn,
-        EnableNetworkIsolation: true,
-      }),
-    );
-    const variant = { VariantName: 'main', ModelName: 'isolated', InitialInstanceCount: 1 };
-    await session.sagemaker.send(
-      new CreateEndpointConfigCommand({
-        EndpointConfigName: 'isolated',
-        ProductionVariants: [{ ...variant, InstanceType: 'ml.m5.large' }],
-      }),
-    );
+    await session.configure('isolated', {}, {}, { EnableNetworkIsolation: true });
     await session.createEndpoint('isolated');
     if (containment.kind === 'namespaces') {
       expect((await session.invoke('isolated', `connect ${port}`)).text).toBe('ConnectionRefusedError');
@@ -279,30 +263,12 @@ describe('an endpoint', () => {
     writeFileSync(join(folder, 'inference.py'), '# served from S3');
     const Body = execFileSync('tar', ['-czf', '-', '-C', folder, 'inference.py']);
     await session.cloud.s3.send(new PutObjectCommand({ Bucket: 'models', Key: 'code/sourcedir.tar.gz', Body }));
-    const ModelDataUrl = await session.cloud.putModel('coded');
+    const Environment = { SAGEMAKER_SUBMIT_DIRECTORY: 's3://models/code/sourcedir.tar.gz' };
     for (const [name, EnableNetworkIsolation] of [
       ['coded', false],
       ['coded-isolated', true],
     ] as const) {
-      await session.sagemaker.send(
-        new CreateModelCommand({
-          ModelName: name,
-          PrimaryContainer: {
-            Image: image,
-            ModelDataUrl,
-            Environment: { SAGEMAKER_SUBMIT_DIRECTORY: 's3://models/code/sourcedir.tar.gz' },
-          },
-          ExecutionRoleArn: roleArn,
-          EnableNetworkIsolation,
-        }),
-      );
-      const variant = { VariantName: 'main', ModelName: name, InitialInstanceCount: 1 };
-      await session.sagemaker.send(
-        new CreateEndpointConfigCommand({
-          EndpointConfigName: name,
-          ProductionVariants: [{ ...variant, InstanceType: 'ml.m5.large' }],
-        }),
-      );
+      await session.configure(name, {}, {}, { Environment, EnableNetworkIsolation });
       await session.sagemaker.send(new CreateEndpointCommand({ EndpointName: name, EndpointConfigName: name }));
     }
     await session.inService('coded');
@@ -361,7 +327,12 @@ def model_fn(model_dir):
 def transform_fn(model, data, content_type, accept):
     return f"{model} {data.decode()} {os.environ['FLYWHEEL_BIND_HOST']}", "text/csv"
 `;
-  await session.configure('project', { 'code/inference.py': inference }, {}, 'registry/sagemaker-xgboost:3.2-0');
+  await session.configure(
+    'project',
+    { 'code/inference.py': inference },
+    {},
+    { Image: 'registry/sagemaker-xgboost:3.2-0' },
+  );
   await session.createEndpoint('project');
   expect((await session.invoke('project', '1,2')).text).toBe('project 1,2 127.0.0.1');
 });

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import {
+  type ContainerDefinition,
   CreateEndpointCommand,
   CreateEndpointConfigCommand,
   CreateModelCommand,
@@ -47,16 +48,22 @@ export class Session {
     this.runtime = new SageMakerRuntimeClient(clientSettings(this.server));
   }
 
-  /** A model of the test's server, and a config with one variant of it. */
+  /**
+   * A model of the test's server, and a config with one variant of it.
+   * @param model what its container and its network are to be instead
+   */
   async configure(
     name: string,
     files: Record<string, string> = {},
     variant: Partial<ProductionVariant> = {},
-    Image = image,
+    model: ContainerDefinition & { EnableNetworkIsolation?: boolean } = {},
   ): Promise<string> {
+    const { EnableNetworkIsolation, ...container } = model;
     const ModelDataUrl = await this.cloud.putModel(name, files);
-    const PrimaryContainer = { Image, ModelDataUrl, Environment: { MODEL_SETTING: `of ${name}` } };
-    await this.sagemaker.send(new CreateModelCommand({ ModelName: name, PrimaryContainer, ExecutionRoleArn: roleArn }));
+    const PrimaryContainer = { Image: image, ModelDataUrl, Environment: { MODEL_SETTING: `of ${name}` }, ...container };
+    await this.sagemaker.send(
+      new CreateModelCommand({ ModelName: name, PrimaryContainer, ExecutionRoleArn: roleArn, EnableNetworkIsolation }),
+    );
     const ProductionVariants = [
       {
         VariantName: 'main',
