@@ -214,14 +214,7 @@ describe('a job fails with the reason in SageMaker’s words', () => {
     const job = await session.train('isolated', nothing, { EnableNetworkIsolation: true });
     expect(job.FailureReason).toMatch(/^AlgorithmError: .*network isolation/);
     const script = 'import os, sys\nsys.exit(any(name.startswith("AWS_") and "KEY" in name for name in os.environ))';
-    await session.put('isolated-channel/channel/sourcedir.tar.gz', session.archive({ 'train.py': script }));
-    const inChannel = await session.train('isolated-channel', nothing, {
-      AlgorithmSpecification: { TrainingImage: frameworkImage, TrainingInputMode: 'File' },
-      EnableNetworkIsolation: true,
-      HyperParameters: { sagemaker_submit_directory: '/opt/ml/input/data/code/sourcedir.tar.gz' },
-      InputDataConfig: [{ ChannelName: 'code', DataSource: prefix('s3://work/isolated-channel/channel/') }],
-    });
-    expect(inChannel).toMatchObject({ TrainingJobStatus: 'Completed' });
+    expect(await trainIsolated('isolated-channel', script)).toMatchObject({ TrainingJobStatus: 'Completed' });
   });
 });
 
@@ -237,13 +230,7 @@ for place in (('127.0.0.1', ${new URL(session.cloud.url).port}), ('192.0.2.1', 8
     except OSError:
         pass
 open('/opt/ml/model/literal.txt', 'w').write(open('/opt/ml/input/config/resourceconfig.json').read()[:16])`;
-    await session.put('own-root/channel/sourcedir.tar.gz', session.archive({ 'train.py': script }));
-    const job = await session.train('own-root', nothing, {
-      AlgorithmSpecification: { TrainingImage: frameworkImage, TrainingInputMode: 'File' },
-      EnableNetworkIsolation: true,
-      HyperParameters: { sagemaker_submit_directory: '/opt/ml/input/data/code/sourcedir.tar.gz' },
-      InputDataConfig: [{ ChannelName: 'code', DataSource: prefix('s3://work/own-root/channel/') }],
-    });
+    const job = await trainIsolated('own-root', script);
     expect(job.FailureReason).toBeUndefined();
     expect(await session.unpacked(job.ModelArtifacts?.S3ModelArtifacts ?? '')).toEqual({
       'literal.txt': '{"current_host":',
@@ -525,6 +512,17 @@ describe('IAM decides', () => {
     });
   });
 });
+
+/** Trains under network isolation, with the code in a channel: what is in S3 is out of reach. */
+async function trainIsolated(name: string, script: string) {
+  await session.put(`${name}/channel/sourcedir.tar.gz`, session.archive({ 'train.py': script }));
+  return session.train(name, nothing, {
+    AlgorithmSpecification: { TrainingImage: frameworkImage, TrainingInputMode: 'File' },
+    EnableNetworkIsolation: true,
+    HyperParameters: { sagemaker_submit_directory: '/opt/ml/input/data/code/sourcedir.tar.gz' },
+    InputDataConfig: [{ ChannelName: 'code', DataSource: prefix(`s3://work/${name}/channel/`) }],
+  });
+}
 
 async function logOf(name: string, created: Date | undefined): Promise<string[]> {
   const logStreamName = `${name}/algo-1-${Math.floor((created?.getTime() ?? 0) / 1000)}`;
