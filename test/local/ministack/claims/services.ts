@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DescribeAlarmHistoryCommand, PutMetricAlarmCommand, SetAlarmStateCommand } from '@aws-sdk/client-cloudwatch';
+import { DescribeAlarmHistoryCommand, SetAlarmStateCommand } from '@aws-sdk/client-cloudwatch';
 import { CreateLogGroupCommand, PutSubscriptionFilterCommand } from '@aws-sdk/client-cloudwatch-logs';
 import { DescribeTableCommand } from '@aws-sdk/client-dynamodb';
 import { PutRuleCommand, PutTargetsCommand, type Target } from '@aws-sdk/client-eventbridge';
@@ -10,7 +10,7 @@ import { CreateBucketCommand, PutBucketNotificationConfigurationCommand, PutObje
 import { SendMessageCommand } from '@aws-sdk/client-sqs';
 import {
   account,
-  alarmProperties,
+  alarm,
   type Claim,
   type Clients,
   deployed,
@@ -105,13 +105,9 @@ function key(statement: Statement): object {
   return { Type: 'AWS::KMS::Key', Properties: { KeyPolicy } };
 }
 
-/** Name of an alarm that has gone off, with the topic as its action. */
-async function ring(cloud: Clients, topic: Topic): Promise<string> {
-  const AlarmName = unique();
-  const metric = { Namespace: AlarmName, MetricName: 'M', Statistic: 'Sum' as const, Period: 60 };
-  const judged = { ...alarmProperties, ComparisonOperator: 'GreaterThanThreshold' as const };
-  const settings = { AlarmName, ...metric, ...judged, AlarmActions: [topic.arn] };
-  await cloud.cloudwatch.send(new PutMetricAlarmCommand(settings));
+/** Name of an alarm that has fired, with the topic as its action. */
+async function firedAlarm(cloud: Clients, topic: Topic): Promise<string> {
+  const AlarmName = await alarm(cloud, { AlarmActions: [topic.arn] });
   await cloud.cloudwatch.send(new SetAlarmStateCommand({ AlarmName, StateValue: 'ALARM', StateReason: 'test' }));
   return AlarmName;
 }
@@ -119,7 +115,7 @@ async function ring(cloud: Clients, topic: Topic): Promise<string> {
 async function alarmNeedsPolicies(cloud: Clients): Promise<boolean> {
   const reaches = async (...policies: [Statement, Statement?]) => {
     const topic = await topicWith(cloud, ...policies);
-    await ring(cloud, topic);
+    await firedAlarm(cloud, topic);
     return (await receive(cloud, topic.inbox)) !== undefined;
   };
   const allowed = lets('cloudwatch', ofAlarms);
@@ -134,7 +130,7 @@ async function alarmNeedsPolicies(cloud: Clients): Promise<boolean> {
 
 async function refusalIsInHistory(cloud: Clients): Promise<boolean> {
   const topic = await topicWith(cloud, lets('events'));
-  const request = { AlarmName: await ring(cloud, topic), HistoryItemType: 'Action' as const };
+  const request = { AlarmName: await firedAlarm(cloud, topic), HistoryItemType: 'Action' as const };
   const { AlarmHistoryItems = [] } = await cloud.cloudwatch.send(new DescribeAlarmHistoryCommand(request));
   return AlarmHistoryItems[0]?.HistorySummary?.startsWith(`Failed to execute action ${topic.arn}.`) ?? false;
 }
@@ -179,7 +175,7 @@ async function topicNeedsPermission(cloud: Clients): Promise<boolean> {
     return functionIsCalled(cloud, 'sns.amazonaws.com', source(topic.arn), async (Endpoint) => {
       const subscription = { TopicArn: topic.arn, Protocol: 'lambda', Endpoint };
       await deployed(cloud, one('AWS::SNS::Subscription', subscription));
-      await ring(cloud, topic);
+      await firedAlarm(cloud, topic);
     });
   };
   return (await isCalled((topic) => topic)) && !(await isCalled((topic) => `${topic}-other`));
