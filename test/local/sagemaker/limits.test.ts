@@ -12,7 +12,7 @@ import {
 } from '@aws-sdk/client-sagemaker';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readOptions } from '../../../local/sagemaker/options.ts';
-import { eventually, image, roleArn, Session, secretHeaders } from './jobs/support/session.ts';
+import { adminRequest, eventually, image, roleArn, Session } from './jobs/support/session.ts';
 
 let session: Session;
 
@@ -26,13 +26,7 @@ afterAll(() => session?.stop(), 60_000);
 
 const sleeps = 'import time; time.sleep(300)';
 
-async function order(route: string, body: object): Promise<Response> {
-  return fetch(`${session.server.url}/_flywheel/${route}`, {
-    method: 'POST',
-    headers: secretHeaders,
-    body: JSON.stringify(body),
-  });
-}
+const order = (route: string, body: object) => adminRequest(session.server, route, body);
 
 async function train(name: string, InstanceType: TrainingInstanceType, spot = false, more: object = {}) {
   const request = await session.request(name, sleeps, {

@@ -16,7 +16,7 @@ import {
   UpdateEndpointCommand,
 } from '@aws-sdk/client-sagemaker';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { account, eventually, image, region, roleArn, secretHeaders } from './support/cloud.ts';
+import { account, adminRequest, eventually, image, region, roleArn } from './support/cloud.ts';
 import { Session } from './support/session.ts';
 
 let session: Session;
@@ -161,12 +161,7 @@ describe('a deployment', () => {
   });
 
   test('that has just begun may still be described as what was before it', async () => {
-    const lag = (milliseconds: number) =>
-      fetch(`${session.server.url}/_flywheel/describe-lag`, {
-        method: 'POST',
-        headers: secretHeaders,
-        body: JSON.stringify({ milliseconds }),
-      });
+    const lag = (milliseconds: number) => adminRequest(session.server, 'describe-lag', { milliseconds });
     await lag(1000);
     await session.sagemaker.send(new UpdateEndpointCommand({ EndpointName: 'guarded', EndpointConfigName: 'blue' }));
     expect(await session.describeEndpoint('guarded')).toMatchObject({

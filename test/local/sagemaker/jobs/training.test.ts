@@ -20,6 +20,7 @@ import {
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { findContainment } from '../../../../local/sagemaker/container/containment.ts';
 import {
+  adminRequest,
   clientOf,
   eventually,
   frameworkImage,
@@ -27,7 +28,6 @@ import {
   powerlessRoleArn,
   roleArn,
   Session,
-  secretHeaders,
   untrustingRoleArn,
 } from './support/session.ts';
 
@@ -542,10 +542,6 @@ async function eventsOf(name: string) {
 }
 
 async function admin(route: string, body: object): Promise<void> {
-  const answer = await fetch(`${session.server.url}/_flywheel/${route}`, {
-    method: 'POST',
-    headers: secretHeaders,
-    body: JSON.stringify(body),
-  });
+  const answer = await adminRequest(session.server, route, body);
   expect(await answer.text().then(() => answer.status)).toBe(200);
 }

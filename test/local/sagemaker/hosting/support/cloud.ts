@@ -244,8 +244,11 @@ export class TestServer {
   }
 }
 
-/** What opens the internal routes of the test's servers. */
-export const secretHeaders = { [secretHeader]: credentials.secretAccessKey };
+/** Asks a server of the test for what SageMaker has no API for. @param route for example `capacity` */
+export function adminRequest({ url }: { readonly url: string }, route: string, body: object): Promise<Response> {
+  const headers = { [secretHeader]: credentials.secretAccessKey };
+  return fetch(`${url}/_flywheel/${route}`, { method: 'POST', headers, body: JSON.stringify(body) });
+}
 
 /** Waits until a condition holds; an error counts as not yet. The test's own time limit ends it. */
 export async function eventually(holds: () => boolean | Promise<boolean>): Promise<void> {

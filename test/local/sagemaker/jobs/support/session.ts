@@ -12,9 +12,9 @@ import {
 } from '@aws-sdk/client-sagemaker';
 import { findServiceModel, type Options } from '../../../../../local/sagemaker/options.ts';
 import { type SageMakerLocal, startSageMakerLocal } from '../../../../../local/sagemaker/start.ts';
-import { account, eventually, region, secretHeaders, TestCloud } from '../../hosting/support/cloud.ts';
+import { account, adminRequest, eventually, region, TestCloud } from '../../hosting/support/cloud.ts';
 
-export { eventually, secretHeaders };
+export { adminRequest, eventually };
 export const image = '683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:1.7-1';
 /** Not an algorithm of SageMaker's: a job may say what its metrics are. */
 export const frameworkImage = '683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.4-2';
