@@ -1,8 +1,7 @@
 /** What the functions have in common that take a demand of a person over the HTTP API: who asks, for what, and under which id. */
 import { createHash, randomUUID } from 'node:crypto';
 import * as z from 'zod/mini';
-import type { demandAnswer } from '../contract/http.ts';
-import { IDEMPOTENCY_KEY, idempotencyKey } from '../contract/http.ts';
+import { type demandAnswer, IDEMPOTENCY_KEY, idempotencyKey } from '../contract/http.ts';
 import { type HttpAnswer, HttpProblem, type HttpRequest } from './http-handler.ts';
 import { parseJsonBody } from './json-body.ts';
 

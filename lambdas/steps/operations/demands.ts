@@ -2,6 +2,7 @@
  * Demands of people: recorded by the function behind the API that knows who asks, believed by the function that acts on
  * them. An event, or a call of a function, that says a person demanded something is worth nothing without the record.
  */
+import { isDeepStrictEqual } from 'node:util';
 import type * as z from 'zod/mini';
 import { ARCHIVE_DAYS, type EventDefinition } from '../../contract/events.ts';
 import { itemKey } from '../../contract/keys.ts';
@@ -36,7 +37,7 @@ export async function publishDemand<Detail extends DemandDetail>(
   const { fields } = await lineage.once(key, { detail }, expiresAt);
   const recorded = demandRecord.parse(fields).detail;
   const { at } = recorded;
-  if (typeof at !== 'string' || !sameFields(recorded, { ...detail, at }))
+  if (typeof at !== 'string' || !isDeepStrictEqual(recorded, { ...detail, at }))
     throw new HttpProblem(409, 'the idempotency key stands for another demand of yours: take a new one');
   await events.publish(definition, { ...detail, at });
   return at;
@@ -50,9 +51,4 @@ export async function recordedDemand<Detail extends DemandDetail>(
 ): Promise<Detail | undefined> {
   const item = await lineage.item(itemKey.demand(definition.detailType, project, demandId));
   return item && definition.detail.parse(demandRecord.parse(item).detail);
-}
-
-function sameFields(a: object, b: object): boolean {
-  const text = (fields: object) => JSON.stringify(Object.entries(fields).sort());
-  return text(a) === text(b);
 }
