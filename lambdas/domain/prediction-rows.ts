@@ -3,6 +3,7 @@ import { requestLimits } from '../contract/limits.ts';
 import type { DataSettings } from '../contract/settings.ts';
 import { checkRow, type RowForm } from './dataset/columns.ts';
 import { CsvSplitter, RecordTooLong } from './dataset/csv.ts';
+import { isObject } from './dataset/values.ts';
 
 export interface InstanceViolation {
   /** From 0. */
@@ -63,14 +64,13 @@ const tooMany = (maximumRows: number): NoRows => ({
 /** One row `{column: value}`, or many `{"rows": [...]}`. */
 export function parseJsonRows(body: unknown, maximumRows: number): ParsedRows {
   const EXPECTED = 'expected {column: value} or {"rows": [{column: value}]}';
-  if (!isRow(body)) return shapeless(EXPECTED);
-  const isMany = Array.isArray(body.rows) && Object.keys(body).length === 1;
-  const rows: readonly unknown[] = isMany && Array.isArray(body.rows) ? body.rows : [body];
+  if (!isObject(body)) return shapeless(EXPECTED);
+  const rows: readonly unknown[] = Array.isArray(body.rows) && Object.keys(body).length === 1 ? body.rows : [body];
   if (rows.length === 0) return shapeless(`${EXPECTED}, got no row`);
   if (rows.length > maximumRows) return tooMany(maximumRows);
   const parsed: RequestRow[] = [];
   for (const [index, row] of rows.entries()) {
-    if (!isRow(row)) return shapeless(`${EXPECTED}: row ${index} is no object`);
+    if (!isObject(row)) return shapeless(`${EXPECTED}: row ${index} is no object`);
     const columns = Object.keys(row).length;
     if (columns > requestLimits.columns) return shapeless(tooWide(`row ${index}`, columns));
     parsed.push(row);
@@ -78,38 +78,41 @@ export function parseJsonRows(body: unknown, maximumRows: number): ParsedRows {
   return { ok: true, rows: parsed };
 }
 
-const isRow = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
 const tooWide = (what: string, columns: number): string =>
   `${what} has ${columns} columns, expected at most ${requestLimits.columns}`;
 
 const BYTE_ORDER_MARK = '\uFEFF';
 
 /** Thrown by the splitter's handler: what comes after cannot change the answer. */
-class Enough extends Error {}
+class AnswerKnown extends Error {
+  readonly answer: NoRows;
+  constructor(answer: NoRows) {
+    super(answer.reason);
+    this.answer = answer;
+  }
+}
 
 /** A CSV body with a header row. */
 export function parseCsvBody(body: string, maximumRows: number): ParsedRows {
   const records: { fields: string[]; line: number }[] = [];
-  const stop = (reason: string) => new Enough(reason);
   const splitter = new CsvSplitter({
     record(fields, line) {
       // The header is a record too.
-      if (records.length > maximumRows) throw stop('');
-      if (fields.length > requestLimits.columns) throw stop(tooWide(`line ${line}`, fields.length));
+      if (records.length > maximumRows) throw new AnswerKnown(tooMany(maximumRows));
+      if (fields.length > requestLimits.columns)
+        throw new AnswerKnown(shapeless(tooWide(`line ${line}`, fields.length)));
       records.push({ fields, line });
     },
     broken(line, why) {
-      const isQuotes = why === 'quotes';
-      throw stop(`line ${line}: ${isQuotes ? 'the quotes do not close' : 'a carriage return without a line feed'}`);
+      const fault = why === 'quotes' ? 'the quotes do not close' : 'a carriage return without a line feed';
+      throw new AnswerKnown(shapeless(`line ${line}: ${fault}`));
     },
   });
   try {
     splitter.push(body.startsWith(BYTE_ORDER_MARK) ? body.slice(1) : body);
     splitter.end();
   } catch (error) {
-    if (error instanceof Enough) return error.message === '' ? tooMany(maximumRows) : shapeless(error.message);
+    if (error instanceof AnswerKnown) return error.answer;
     if (error instanceof RecordTooLong) return shapeless(error.message);
     throw error;
   }

@@ -6,7 +6,7 @@ import { MAXIMUM_RECORD } from './csv.ts';
 import { tooManyColumns } from './report.ts';
 import { RowPass } from './row-pass.ts';
 import { lineTooLong, type TextReader } from './text-blocks.ts';
-import type { Read } from './values.ts';
+import { isObject, type Read } from './values.ts';
 
 export class JsonLinesReader implements TextReader {
   readonly pass: RowPass;
@@ -110,8 +110,4 @@ function parseObject(text: string): Record<string, unknown> | undefined {
     if (error instanceof SyntaxError) return undefined;
     throw error;
   }
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
