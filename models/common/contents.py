@@ -55,15 +55,14 @@ def content_bytes(file: Path) -> int:
     A gzip file says so in its last four bytes (RFC 1952), of its last member; a value of Parquet counts as four.
     """
     size = file.stat().st_size
-    with file.open("rb") as stored:
-        magic = stored.read(4)
-        if magic == _PARQUET:
-            from pyarrow import parquet
+    if is_parquet(file):
+        from pyarrow import parquet
 
-            facts = parquet.read_metadata(file)
-            return max(size, 4 * facts.num_rows * facts.num_columns)
-        if magic[:2] != _GZIP or size < 18:
-            return size
+        facts = parquet.read_metadata(file)
+        return max(size, 4 * facts.num_rows * facts.num_columns)
+    if not _is_gzip(file) or size < 18:
+        return size
+    with file.open("rb") as stored:
         stored.seek(-4, 2)
         return max(size, int.from_bytes(stored.read(4), "little"))
 
@@ -121,9 +120,17 @@ def is_nested_too_deep(value: object) -> bool:
     return True
 
 
+def is_parquet(file: Path) -> bool:
+    return _begins_with(file, _PARQUET)
+
+
 def _is_gzip(file: Path) -> bool:
-    with file.open("rb") as stream:
-        return stream.read(2) == _GZIP
+    return _begins_with(file, _GZIP)
+
+
+def _begins_with(file: Path, magic: bytes) -> bool:
+    with file.open("rb") as stored:
+        return stored.read(len(magic)) == magic
 
 
 def _map(stored, access: int) -> mmap.mmap | bytes:

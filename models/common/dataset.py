@@ -18,11 +18,11 @@ import pyarrow
 from pyarrow import compute
 
 from .container import JobError, log
+from .contents import is_parquet
 from .project import NUMERIC_TYPES, Column, Project
 from .reading import ARROW_TYPES, RawColumns, mask, read_csv, read_json_lines, read_parquet
 
 MAXIMUM_EXAMPLES = 5
-_PARQUET = b"PAR1"
 
 
 @dataclass
@@ -99,11 +99,10 @@ def report_bad_rows(bad: BadRows, total: int, project: Project) -> None:
 
 
 def _read_file(file: Path, project: Project, bad: BadRows) -> Part:
-    with file.open("rb") as stream:
-        is_parquet = stream.read(4) == _PARQUET
-    if project.format == "parquet" and not is_parquet:
+    found_parquet = is_parquet(file)
+    if project.format == "parquet" and not found_parquet:
         raise JobError(f"object {file.name[:12]} is no Parquet file, expected data.format '{project.format}'")
-    read = read_parquet if is_parquet else read_csv if project.format == "csv" else read_json_lines
+    read = read_parquet if found_parquet else read_csv if project.format == "csv" else read_json_lines
     raw, broken = read(file, project)
     return _apply_rules(file.name, raw, broken, project, bad)
 
