@@ -6,7 +6,7 @@ import {
   type Compressors,
   type FileMetaData,
   type ParquetScan,
-  parquetMetadataAsync,
+  parquetMetadata,
   parquetScan,
   parquetSchema,
 } from 'hyparquet';
@@ -32,10 +32,7 @@ export async function readParquet(
   budget: InspectionBudget,
 ): Promise<RowPass> {
   const file = new RangeReader(source);
-  const metadata = await file.reading(async () => {
-    await checkFooter(file);
-    return parquetMetadataAsync(file, { geoparquet: false });
-  });
+  const metadata = await file.reading(() => readFooter(file));
   const names = await file.reading(async () => namesOf(metadata));
   if (names.length > uploadLimits.columns) throw tooManyColumns(names.length);
   const checks = columnChecks(columns).filter(({ name }) => names.includes(name));
@@ -93,8 +90,8 @@ async function readGroups(
   }
 }
 
-/** The footer, byte by byte, before anything is built from it. */
-async function checkFooter(file: RangeReader): Promise<void> {
+/** The footer, checked byte by byte before anything is built from it. */
+async function readFooter(file: RangeReader): Promise<FileMetaData> {
   if (file.byteLength < 12) throw new DamagedParquet('the file is too short');
   const length = new DataView(await file.slice(file.byteLength - 8)).getUint32(0, true);
   if (length > file.byteLength - 12) throw new DamagedParquet('the footer is longer than the file');
@@ -105,8 +102,9 @@ async function checkFooter(file: RangeReader): Promise<void> {
       'write the file with larger row groups (pyarrow: `row_group_size=100_000`) or fewer columns and upload it again',
     );
   }
-  const end = file.byteLength - 8;
-  checkStruct(new Uint8Array(await file.slice(end - length, end)), 0);
+  const footer = await file.slice(file.byteLength - 8 - length);
+  checkStruct(new Uint8Array(footer, 0, length), 0);
+  return parquetMetadata(footer, { geoparquet: false });
 }
 
 /** hyparquet's file: ranges of the source. It tells a source that fails from a file that is damaged. */

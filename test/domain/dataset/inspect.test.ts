@@ -307,6 +307,17 @@ describe('Parquet', () => {
     for (const version of [1, 2]) expect(encodeProfile(await read(`${encoding}-pages-${version}`))).toBe(expected);
   });
 
+  test('no byte is read twice after those that are hashed, but for the length of the footer', async () => {
+    const source = uploadOf(fixture('good-snappy'));
+    let bytes = 0;
+    const read: ByteSource['read'] = (range) => {
+      if (range) bytes += range.end - range.start;
+      return source.read(range);
+    };
+    await accepted(inspectUpload({ ...source, read }, parquet));
+    expect(bytes).toBeLessThanOrEqual(source.size + 8);
+  });
+
   test('violations name the row, across row groups', async () => {
     const { report } = await rejected(inspectUpload(uploadOf(fixture('bad')), parquet));
     expect(report.violations.map((violation) => violationText(violation, report.position))).toEqual([
