@@ -2,7 +2,7 @@
 import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { TrainingDemanded, TrainingDue } from '../../lambdas/contract/events.ts';
-import { trainingJobName } from '../../lambdas/contract/keys.ts';
+import { itemKey, trainingJobName } from '../../lambdas/contract/keys.ts';
 import type { JobEnd } from '../../lambdas/domain/jobs.ts';
 import { finishTraining } from '../../lambdas/handlers/finish-training.ts';
 import { reconcile } from '../../lambdas/handlers/reconcile.ts';
@@ -33,6 +33,7 @@ async function world() {
   const underWay: Asked[] = [];
   const past: Asked[] = [];
   let seconds = 0;
+  let demands = 0;
   const context = (end: JobEnd = { outcome: 'completed' }) => {
     const now = new Date(start + seconds * 1000);
     const ended = {
@@ -75,9 +76,12 @@ async function world() {
       const detail = { project: 'flights', at: at(), version, manifestId, rows, newRows: 100, uploads: [] };
       underWay.push({ type: 'DatasetVersionRegistered', detail });
     },
-    demand(force: boolean): void {
-      const demandId = `d${underWay.length + past.length}`;
+    async demand(force: boolean): Promise<void> {
+      demands += 1;
+      const demandId = `d${demands}`;
       const detail = { project: 'flights', at: at(), requestedBy: 'ada', reason: 'r', force, demandId };
+      // As request-manual-training records it: nothing is trained for a demand that is not.
+      await lineage.once(itemKey.demand('TrainingDemanded', 'flights', demandId), { detail });
       underWay.push({ type: 'TrainingDemanded', detail: TrainingDemanded.detail.parse(detail) });
     },
     async deliver(event: Asked | undefined): Promise<void> {
@@ -114,12 +118,13 @@ const step = fc.oneof(
 );
 
 it('one run is under way at a time, and the newest data are asked for in the end', async () => {
+  const triggers = new Set<string>();
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 25 }), async (steps) => {
       const it = await world();
       for (const each of steps) {
         if (each === 'upload') await it.upload();
-        else if (each === 'demand' || each === 'forced demand') it.demand(each === 'forced demand');
+        else if (each === 'demand' || each === 'forced demand') await it.demand(each === 'forced demand');
         else if (each === 'trained') await it.end({ outcome: 'completed' });
         else if (each === 'failed') await it.end(failed);
         else if (each === 'time') it.pass(400);
@@ -145,9 +150,12 @@ it('one run is under way at a time, and the newest data are asked for in the end
       const runs = await it.lineage.newest('training-run', 'flights', 50);
       if (state.datasetVersion !== undefined)
         expect(runs.map(({ datasetVersion }) => datasetVersion)).toContain(state.datasetVersion);
+      for (const { trigger } of runs) triggers.add(trigger);
       const { reserved } = await it.lineage.budget('flights', '2026-11');
       expect(reserved).toBeCloseTo(0);
     }),
     { numRuns: 15, seed: 7 },
   );
+  // What is delivered does something.
+  expect([...triggers].sort()).toEqual(['demand', 'upload']);
 });
