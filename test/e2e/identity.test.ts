@@ -3,7 +3,6 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { CreateRoleCommand, IAMClient, PutRolePolicyCommand } from '@aws-sdk/client-iam';
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import { GetBucketEncryptionCommand, GetObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
@@ -19,9 +18,10 @@ import { itemKey } from '../../lambdas/contract/keys.ts';
 import { lineageStore } from '../../lambdas/stores/lineage-store.ts';
 import { stackNames } from '../../lib/stack-names.ts';
 import { repository } from '../../local/cloud/layout.ts';
+import { type Credentials, sessionOfNewRole } from '../support/sessions.ts';
 import { type Deployed, type DeployedProject, deployed } from './deployed.ts';
 import { LOOP_MS, WAIT } from './observed.ts';
-import { type Credentials, functionSession, publish, sessionOf } from './publishing.ts';
+import { functionSession, publish } from './publishing.ts';
 import { trialCsv } from './trial.ts';
 
 const ACCOUNT = '000000000000';
@@ -39,25 +39,9 @@ afterAll(async () => {
   await flywheel.stop();
 });
 
-interface May {
-  readonly Action: string;
-  readonly Resource: string | readonly string[];
-}
-
 /** A person's session in a role that may do one thing. */
 const person = (role: string, session: string, Action: string, Resource: string | readonly string[]) =>
-  personWho(role, session, { Action, Resource });
-
-/** A person's session in a role that may do some things. */
-async function personWho(role: string, session: string, ...may: readonly May[]) {
-  const iam = new IAMClient({});
-  const document = (...Statement: readonly object[]) => JSON.stringify({ Version: '2012-10-17', Statement });
-  const trust = { Effect: 'Allow', Principal: { AWS: `arn:aws:iam::${ACCOUNT}:root` }, Action: 'sts:AssumeRole' };
-  await iam.send(new CreateRoleCommand({ RoleName: role, AssumeRolePolicyDocument: document(trust) }));
-  const PolicyDocument = document(...may.map((each) => ({ Effect: 'Allow', ...each })));
-  await iam.send(new PutRolePolicyCommand({ RoleName: role, PolicyName: 'may', PolicyDocument }));
-  return sessionOf(`arn:aws:iam::${ACCOUNT}:role/${role}`, session);
-}
+  sessionOfNewRole(role, session, { Action, Resource });
 
 const sessionOfFunction = (handler: string) => functionSession(flywheel, handler);
 const put = (detailType: string, detail: object, credentials?: Credentials) =>
@@ -227,7 +211,7 @@ describe('who has no more than the README says', () => {
       .flatMap(actionsOf)
       .map((Action) => ({ Action, Resource: resources[Action.split(':')[0] ?? ''] ?? [] }));
     expect(may.length).toBeGreaterThan(2);
-    const { accessKeyId, secretAccessKey, sessionToken } = await personWho(role, 'test', ...may);
+    const { accessKeyId, secretAccessKey, sessionToken } = await sessionOfNewRole(role, 'test', ...may);
     vi.stubEnv('AWS_ACCESS_KEY_ID', accessKeyId);
     vi.stubEnv('AWS_SECRET_ACCESS_KEY', secretAccessKey);
     vi.stubEnv('AWS_SESSION_TOKEN', sessionToken);

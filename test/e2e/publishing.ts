@@ -1,20 +1,8 @@
 /** Events on the bus of an installation under test, in the name of whoever a test says. */
 import { EventBridgeClient, PutEventsCommand } from '@aws-sdk/client-eventbridge';
 import { GetFunctionConfigurationCommand, LambdaClient } from '@aws-sdk/client-lambda';
-import { AssumeRoleCommand, STSClient } from '@aws-sdk/client-sts';
+import { type Credentials, sessionOf } from '../support/sessions.ts';
 import type { Deployed } from './deployed.ts';
-
-export interface Credentials {
-  readonly accessKeyId: string;
-  readonly secretAccessKey: string;
-  readonly sessionToken: string;
-}
-
-export async function sessionOf(RoleArn: string, RoleSessionName: string): Promise<Credentials> {
-  const { Credentials: given } = await new STSClient({}).send(new AssumeRoleCommand({ RoleArn, RoleSessionName }));
-  const { AccessKeyId = '', SecretAccessKey = '', SessionToken = '' } = given ?? {};
-  return { accessKeyId: AccessKeyId, secretAccessKey: SecretAccessKey, sessionToken: SessionToken };
-}
 
 /** As a function has them: the bus takes its events from nobody else. */
 export async function functionSession({ outputs }: Deployed, handler: string): Promise<Credentials> {
