@@ -2,8 +2,12 @@
  * What people and dead-letter queues must receive, with policies of topic, queues, key and roles enforced as on AWS:
  * messages of alarms, requests for approval, events that found no function or that a function gave up on.
  */
-import { setTimeout as wait } from 'node:timers/promises';
-import { CloudFormationClient, CreateStackCommand, DescribeStacksCommand } from '@aws-sdk/client-cloudformation';
+import {
+  CloudFormationClient,
+  CreateStackCommand,
+  DescribeStacksCommand,
+  waitUntilStackCreateComplete,
+} from '@aws-sdk/client-cloudformation';
 import {
   CloudWatchClient,
   DescribeAlarmHistoryCommand,
@@ -141,14 +145,12 @@ async function subscribe(topic: string): Promise<string> {
     Outputs: { Url: { Value: { Ref: 'Queue' } } },
   };
   const cloudformation = new CloudFormationClient({});
-  await cloudformation.send(new CreateStackCommand({ StackName: 'Inbox', TemplateBody: JSON.stringify(template) }));
-  for (;;) {
-    const [stack] = (await cloudformation.send(new DescribeStacksCommand({ StackName: 'Inbox' }))).Stacks ?? [];
-    const url = stack?.Outputs?.[0]?.OutputValue;
-    if (stack?.StackStatus === 'CREATE_COMPLETE' && url) return url;
-    if (!stack?.StackStatus?.endsWith('IN_PROGRESS')) throw new Error(`the inbox: ${stack?.StackStatusReason}`);
-    await wait(50);
-  }
+  const StackName = 'Inbox';
+  await cloudformation.send(new CreateStackCommand({ StackName, TemplateBody: JSON.stringify(template) }));
+  const waiting = { client: cloudformation, maxWaitTime: 30, minDelay: 0.05, maxDelay: 0.5 };
+  await waitUntilStackCreateComplete(waiting, { StackName });
+  const { Stacks = [] } = await cloudformation.send(new DescribeStacksCommand({ StackName }));
+  return z.string().parse(Stacks[0]?.Outputs?.[0]?.OutputValue);
 }
 
 /** The text of the next message that the topic delivers. */
