@@ -122,13 +122,14 @@ export function datasetStore(buckets: DatasetBuckets, client = new S3Client({}))
         const head = await client.send(
           new HeadObjectCommand({ Bucket: rawBucket, Key: key, ...(s3Version && { VersionId: s3Version }) }),
         );
+        const unreadable = unreadableByHead(head);
         return {
           key,
           s3Version: head.VersionId ?? 'null',
           bytes: head.ContentLength ?? 0,
           uploadedAt: (head.LastModified ?? new Date(0)).toISOString(),
           claimedBy: head.Metadata?.['uploaded-by']?.slice(0, CLAIM_CHARACTERS),
-          ...named(unreadableByHead(head)),
+          ...(unreadable && { unreadable }),
         };
       } catch (error) {
         if (error instanceof NotFound || error instanceof NoSuchKey) return undefined;
@@ -227,5 +228,3 @@ export function datasetStore(buckets: DatasetBuckets, client = new S3Client({}))
     },
   };
 }
-
-const named = (unreadable: Unreadable | undefined) => (unreadable ? { unreadable } : {});
