@@ -60,14 +60,18 @@ export class InspectionBudget {
   /** Counts bytes of texts that were decoded from Parquet, where few stored bytes may well stand for many. @throws Refusal */
   decode(bytes: number): void {
     this.#expanded += bytes;
-    if (this.#expanded > uploadLimits.expandedBytes) throw tooLarge();
+    if (this.#expanded <= uploadLimits.expandedBytes) return;
+    throw new Refusal(
+      'expanded-size',
+      `the file has more than ${uploadLimits.expandedBytes} bytes when it is decompressed`,
+      'split it into smaller files and upload these',
+    );
   }
 
   /** Counts bytes that came out of a compressed file. @throws Refusal */
   expand(bytes: number): void {
-    this.#expanded += bytes;
-    const { expandedBytes, expansionRatio, expansionFreeBytes } = uploadLimits;
-    if (this.#expanded > expandedBytes) throw tooLarge();
+    this.decode(bytes);
+    const { expansionRatio, expansionFreeBytes } = uploadLimits;
     if (this.#expanded <= expansionFreeBytes || this.#expanded <= expansionRatio * this.#storedBytes) return;
     throw new Refusal(
       'expansion',
@@ -76,10 +80,3 @@ export class InspectionBudget {
     );
   }
 }
-
-const tooLarge = (): Refusal =>
-  new Refusal(
-    'expanded-size',
-    `the file has more than ${uploadLimits.expandedBytes} bytes when it is decompressed`,
-    'split it into smaller files and upload these',
-  );
