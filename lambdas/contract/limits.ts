@@ -1,6 +1,7 @@
 /**
- * What one upload, request, capture file or record may cost, in bytes and in time: every number once, with its reason.
- * docs/limits.md tells them to users, and a test compares the two; docs/decisions/0013 argues the choices.
+ * What one upload, request, capture file or record may cost, in bytes and in time: every number with its reason.
+ * docs/limits.md tells them to users, and a test compares the two; docs/decisions/0013 argues the choices. The jobs' Python
+ * repeats `nesting` and `labelMagnitude`, and test/corpus holds it to them.
  */
 const KiB = 1024;
 const MiB = 1024 * KiB;
